@@ -1,0 +1,78 @@
+//! The life of one event inside an activation: it waits at the input gate, runs, passes the output gate, and its reply leaves.
+
+use std::rc::Rc;
+
+use futures_channel::oneshot;
+
+use super::{Activation, turn::{Gated, Task}};
+use crate::{
+    Error, Response, Result,
+    handler::{Invocation, Reply},
+    instrument::point,
+};
+
+/// An invocation and the one who waits for its reply.
+pub(crate) struct Event {
+    pub(crate) invocation: Invocation,
+    /// Dropping it tells the caller that the activation ended before the reply could leave.
+    pub(crate) reply: oneshot::Sender<Result<Reply>>,
+}
+
+impl Activation {
+    /// Queues `event` behind everything that arrived before it.
+    pub(crate) fn deliver(self: &Rc<Self>, event: Event) {
+        self.arrivals.set(self.arrivals.get() + 1);
+        let Event { invocation, reply } = event;
+        point!("deliver", object = &*self.label, what = invocation.label());
+        let over_rpc = matches!(invocation, Invocation::Call { .. });
+        let activation = Rc::clone(self);
+        let handler = Gated::new(Rc::clone(self), Task::new(Rc::clone(&self.input)), async move {
+            let instance = activation.instance();
+            let result = match invocation {
+                Invocation::Fetch(request) => {
+                    instance.fetch(request).await.and_then(Response::checked).map(Reply::Response)
+                }
+                Invocation::Call { method, arguments } => instance.call(method, arguments).await.map(Reply::Value),
+            };
+            // Sampled in the turn that produced the result: the reply waits for every write made up to here, the ones of
+            // this turn included, which are committed when the turn ends (GATE-10, CR-3).
+            (result, activation.output.pass(), activation.storage.confirmed_batch())
+        });
+        let activation = Rc::clone(self);
+        self.spawn(async move {
+            let (result, gate, batch) = handler.await;
+            let result = match gate.await {
+                Ok(()) => result.map_err(|error| as_seen_by_callers(error, over_rpc)),
+                // The storage's failure takes the place of whatever the handler said (G-15).
+                Err(broken) => Err(as_seen_by_callers(broken, over_rpc)),
+            };
+            point!("output", object = &*activation.label, what = "reply", batch = batch, ok = result.is_ok());
+            let _ = reply.send(result); // nobody waits any more: the caller is gone
+        });
+    }
+}
+
+/// What survives of an error that crosses a call (RP-20): the message, and the class if it is one that everybody knows.
+pub(crate) fn as_seen_by_callers(error: Error, over_rpc: bool) -> Error {
+    const KNOWN: [&str; 11] = [
+        "Error",
+        "RangeError",
+        "TypeError",
+        "SyntaxError",
+        "ReferenceError",
+        "URIError",
+        "EvalError",
+        "AggregateError",
+        "SuppressedError",
+        "DataCloneError",
+        "QuotaExceededError",
+    ];
+    let flags = error.flags();
+    let error = if KNOWN.contains(&error.name()) {
+        error
+    } else {
+        Error::from(format!("{}: {}", error.name(), error.message())).with_flags(flags)
+    };
+    // As recorded from the original: over RPC the errors of a reset carry no `remote`, over fetch they do.
+    if over_rpc && flags.durable_object_reset { error } else { error.with_remote() }
+}

@@ -1,0 +1,183 @@
+//! One live object: an instance in memory, its gates, its storage and its events in flight.
+//!
+//! An activation is made by the first event for an object, runs its constructor before anything else, and ends when
+//! the object has been idle long enough, when it is evicted, or when something breaks it. It is never repaired: the next event makes a
+//! new one from what is durable. Modules in the order in which an event meets them:
+//!
+//! - [`event`]: an invocation arrives, waits, runs, and its reply leaves;
+//! - [`turn`]: the only place where user code is polled;
+//! - [`section`]: `block_concurrency_while`;
+//! - [`state`]: what the object's code is given;
+//! - [`idle`]: when nothing is in flight any more.
+
+mod event;
+mod idle;
+mod section;
+pub(crate) mod state;
+pub(crate) mod turn;
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    rc::Rc,
+};
+
+pub(crate) use event::{Event, as_seen_by_callers};
+use futures_util::future::{AbortHandle, Abortable};
+pub(crate) use idle::Ending;
+
+use self::turn::{Gated, Task, panic_text};
+use crate::{
+    Error, Result,
+    gate::{input::InputGate, output::OutputGate},
+    handler::{Class, Handler},
+    instrument::point,
+    node::{Entry, NodeContext},
+    platform::WallTime,
+    storage::{ObjectStorage, StorageSetup},
+};
+
+/// One activation of one object.
+pub(crate) struct Activation {
+    pub(crate) node: Rc<NodeContext>,
+    pub(crate) entry: Rc<Entry>,
+    /// `Class/name`, or `Class/` and the first digits of the id: how the object is called in traces.
+    pub(crate) label: Rc<str>,
+    pub(crate) input: Rc<InputGate>,
+    pub(crate) output: Rc<OutputGate>,
+    pub(crate) storage: Rc<ObjectStorage>,
+    pub(crate) turn_began_at: Rc<Cell<WallTime>>,
+    instance: RefCell<Option<Rc<dyn Handler>>>,
+    /// Tasks in flight that keep the object from hibernating.
+    in_flight: Cell<usize>,
+    /// Counts the events that arrived; an idle period is over when it changed.
+    arrivals: Cell<u64>,
+    aborts: RefCell<Vec<AbortHandle>>,
+    ended: Cell<bool>,
+}
+
+impl Activation {
+    /// Opens the object's storage and queues its constructor before any event.
+    ///
+    /// # Errors
+    /// The storage cannot be opened: the object's files are left as they are.
+    pub(crate) fn start(node: &Rc<NodeContext>, entry: &Rc<Entry>, class: Rc<dyn Class>) -> Result<Rc<Self>> {
+        let label = Rc::clone(&entry.label);
+        point!("activation_start", object = &*label);
+        let output = OutputGate::new();
+        let turn_began_at = Rc::new(Cell::new(node.platform.clock.wall()));
+        let storage = ObjectStorage::open(StorageSetup {
+            disk: Rc::clone(&node.platform.disk),
+            clock: Rc::clone(&node.platform.clock),
+            entropy: Rc::clone(&node.platform.entropy),
+            spawn: Rc::clone(&node.platform.spawn),
+            path: entry.storage_path(),
+            object: Rc::clone(&label),
+            gate: Rc::clone(&output),
+            now: {
+                let turn_began_at = Rc::clone(&turn_began_at);
+                Rc::new(move || turn_began_at.get())
+            },
+        })
+        .inspect_err(|_| point!("activation_end", object = &*label, reason = "storage"))?;
+        let activation = Rc::new(Self {
+            node: Rc::clone(node),
+            entry: Rc::clone(entry),
+            label,
+            input: InputGate::new(),
+            output,
+            storage,
+            turn_began_at,
+            instance: RefCell::default(),
+            in_flight: Cell::new(0),
+            arrivals: Cell::new(0),
+            aborts: RefCell::default(),
+            ended: Cell::new(false),
+        });
+        activation.output.set_on_break({
+            let activation = Rc::downgrade(&activation);
+            move |error| {
+                if let Some(activation) = activation.upgrade() {
+                    activation.reset(error);
+                }
+            }
+        });
+        activation.construct(class);
+        Ok(activation)
+    }
+
+    /// The constructor is the first to stand at the input gate, so every event finds it done (C-1).
+    fn construct(self: &Rc<Self>, class: Rc<dyn Class>) {
+        let task = Task::new(Rc::clone(&self.input));
+        let activation = Rc::clone(self);
+        let constructor = Gated::new(Rc::clone(self), Rc::clone(&task), async move {
+            let (state, env) = activation.state_and_env();
+            let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| class.construct(state, env)));
+            made.unwrap_or_else(|panic| Err(Error::from(format!("panicked: {}", panic_text(&*panic)))))
+        });
+        let activation = Rc::clone(self);
+        self.spawn(async move {
+            match constructor.await {
+                Ok(instance) => {
+                    *activation.instance.borrow_mut() = Some(instance);
+                    point!("constructed", object = &*activation.label);
+                }
+                Err(error) => activation.reset(error.with_reset()),
+            }
+        });
+    }
+
+    fn instance(&self) -> Rc<dyn Handler> {
+        let instance = self.instance.borrow();
+        Rc::clone(instance.as_ref().expect("the constructor stood at the gate before every event"))
+    }
+
+    /// Runs `task` until it is done or the activation ends; until then the object is not idle.
+    pub(crate) fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) {
+        let (abort, registration) = AbortHandle::new_pair();
+        {
+            let mut aborts = self.aborts.borrow_mut();
+            if aborts.len() >= ABORTS_BEFORE_CLEANING {
+                aborts.retain(|abort| !abort.is_aborted());
+            }
+            aborts.push(abort.clone());
+        }
+        self.in_flight.set(self.in_flight.get() + 1);
+        let activation = Rc::clone(self);
+        self.node.platform.spawn.spawn(Box::pin(async move {
+            let finished = Abortable::new(task, registration).await.is_ok();
+            abort.abort(); // marks it as done for the cleaning above
+            if finished {
+                activation.task_done();
+            }
+        }));
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    /// Throws the activation away for `error`: every event in flight and every later call on the same stubs fails with it (E-4).
+    pub(crate) fn reset(self: &Rc<Self>, error: Error) {
+        self.entry.mark_broken(error.clone());
+        self.end(Ending::Reset, error);
+    }
+
+    /// Ends the activation: nothing of it runs or reaches its storage any more.
+    pub(crate) fn end(self: &Rc<Self>, ending: Ending, error: Error) {
+        if self.ended.replace(true) {
+            return;
+        }
+        point!("activation_end", object = &*self.label, reason = ending.as_str());
+        self.entry.forget_activation(self);
+        self.storage.shut_down(error.clone());
+        self.output.break_with(error);
+        for abort in self.aborts.borrow_mut().drain(..) {
+            abort.abort();
+        }
+        drop(self.instance.borrow_mut().take());
+    }
+}
+
+/// How many finished tasks may lie about before the list of running ones is cleaned.
+const ABORTS_BEFORE_CLEANING: usize = 64;

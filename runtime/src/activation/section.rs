@@ -1,0 +1,97 @@
+//! Critical sections: `block_concurrency_while` (C-8 to C-14).
+//!
+//! The callback starts when the turn that asked for it is over, before any event that waits. While it runs, only what it started
+//! may run. If it fails or takes longer than thirty seconds, the object is reset, and whoever awaits the section never hears of it.
+
+use std::{
+    cell::Cell,
+    future::{Future, poll_fn},
+    pin::pin,
+    rc::Rc,
+    task::Poll,
+    time::Duration,
+};
+
+use futures_channel::oneshot;
+use futures_util::future::{Either, select};
+
+use super::{
+    Activation,
+    turn::{Gated, Task, Turn},
+};
+use crate::{
+    Error, Result,
+    gate::input::SECTION_DEPTH_MAX,
+};
+
+/// How long a section may take, from the end of its first turn on (C-11).
+const SECTION_TIME_MAX: Duration = Duration::from_secs(30);
+
+impl Activation {
+    /// Runs `callback` as a critical section of the current scope.
+    pub(crate) fn block_concurrency_while<T, F>(
+        self: &Rc<Self>,
+        callback: F,
+    ) -> impl Future<Output = Result<T>> + use<T, F> + 'static
+    where
+        T: 'static,
+        F: Future<Output = Result<T>> + 'static,
+    {
+        let waiting = Turn::current().map(|turn| turn.task);
+        let parent = waiting.as_ref().map_or_else(|| Rc::clone(&self.input), |task| Rc::clone(&task.scope));
+        let (done, result) = oneshot::channel();
+        let awaited = Rc::new(Cell::new(false));
+        let too_deep = parent.depth() >= SECTION_DEPTH_MAX;
+        if !too_deep {
+            // The place is taken now: sections asked for in one turn run in the order of asking (BCW-3).
+            let place = parent.enter_section();
+            let activation = Rc::clone(self);
+            let awaited = Rc::clone(&awaited);
+            self.spawn(async move {
+                let kept = place.await;
+                let section = kept.open_section();
+                let code = Gated::new(Rc::clone(&activation), Task::new(Rc::clone(&section)), callback);
+                let value = match activation.within_the_limit(code).await {
+                    Ok(value) => value,
+                    Err(error) => return activation.reset(error.with_reset()),
+                };
+                kept.end_section(&section);
+                if done.send(value).is_ok()
+                    && awaited.get()
+                    && let Some(task) = waiting
+                {
+                    // The one who awaits goes on before any event that waits (C-9): the lock is handed to him.
+                    *task.handed_over.borrow_mut() = Some(kept);
+                }
+            });
+        }
+        async move {
+            if too_deep {
+                return Err(Error::from("blockConcurrencyWhile() calls are nested too deeply."));
+            }
+            let mut result = pin!(result);
+            poll_fn(|cx| {
+                awaited.set(true);
+                match result.as_mut().poll(cx) {
+                    Poll::Ready(Ok(value)) => Poll::Ready(Ok(value)),
+                    // The section failed and the object is being reset: this never settles (C-10).
+                    Poll::Ready(Err(oneshot::Canceled)) | Poll::Pending => Poll::Pending,
+                }
+            })
+            .await
+        }
+    }
+
+    async fn within_the_limit<T>(self: &Rc<Self>, code: Gated<impl Future<Output = Result<T>>>) -> Result<T> {
+        let clock = &self.node.platform.clock;
+        let limit = clock.sleep_until(clock.now() + SECTION_TIME_MAX);
+        match select(pin!(code), limit).await {
+            Either::Left((result, _)) => result,
+            Either::Right(((), _)) => Err(Error::from(
+                "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the \
+                 Durable Object was reset.",
+            )
+            .with_overloaded()),
+        }
+    }
+}

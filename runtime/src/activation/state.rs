@@ -1,0 +1,180 @@
+//! What an object's code is given: its [`State`], and time.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    rc::{Rc, Weak},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use super::{
+    Activation,
+    turn::{Gated, Task, Turn},
+};
+use crate::{Env, Error, ObjectId, Result, Storage, platform::LocalBoxFuture};
+
+/// The object's side of the runtime: who it is, what it stores, what it wants done in the background.
+///
+/// Given to [`DurableObject::new`](crate::DurableObject::new). It belongs to one activation: after that has ended its storage refuses.
+pub struct State {
+    activation: Weak<Activation>,
+    id: ObjectId<'static>,
+    storage: Storage,
+}
+
+impl Activation {
+    pub(super) fn state_and_env(self: &Rc<Self>) -> (State, Env) {
+        let state = State {
+            activation: Rc::downgrade(self),
+            id: ObjectId::without_namespace(self.entry.id_inside()),
+            storage: self.storage.handle(),
+        };
+        let env = self.node.env_for(&self.label, &self.output, &self.storage);
+        (state, env)
+    }
+}
+
+impl State {
+    /// The object's own id. Its name is known if the object was reached by name (ID-12).
+    pub fn id(&self) -> ObjectId<'_> {
+        self.id.clone()
+    }
+
+    /// The object's storage. A cheap handle, to be asked for as often as one likes.
+    pub fn storage(&self) -> Storage {
+        self.storage.clone()
+    }
+
+    /// Runs `callback` while no other event of this object may run. It starts when the current turn is over, before any waiting event,
+    /// also if the returned future is never awaited: the usual way to initialise an object in its constructor.
+    ///
+    /// Writes made in it are committed as always: it makes nothing atomic (BCW-8).
+    ///
+    /// # Errors
+    /// At once if calls are nested deeper than 64. If `callback` itself fails or takes longer than 30 seconds, the object is reset,
+    /// its callers see the error, and the returned future never completes (C-10, C-11).
+    ///
+    /// # Panics
+    /// If the activation has ended; its code does not run any more then.
+    ///
+    /// # Example
+    /// ```
+    /// # use std::{cell::Cell, rc::Rc};
+    /// # use dormouse::State;
+    /// fn restore(state: &State) -> Rc<Cell<u64>> {
+    ///     let count = Rc::new(Cell::new(0));
+    ///     let (storage, restored) = (state.storage(), Rc::clone(&count));
+    ///     drop(state.block_concurrency_while(async move {
+    ///         restored.set(storage.get("count").await?.unwrap_or(0));
+    ///         Ok(())
+    ///     }));
+    ///     count // set before the first event runs
+    /// }
+    /// ```
+    pub fn block_concurrency_while<T, F>(&self, callback: F) -> impl Future<Output = Result<T>> + use<T, F> + 'static
+    where
+        T: 'static,
+        F: Future<Output = Result<T>> + 'static,
+    {
+        self.activation().block_concurrency_while(callback)
+    }
+
+    /// Lets `task` run on after the event that started it. The object does not hibernate before it is done; nobody waits for it.
+    ///
+    /// # Panics
+    /// If the activation has ended; its code does not run any more then.
+    pub fn wait_until(&self, task: impl Future<Output = ()> + 'static) {
+        let activation = self.activation();
+        let scope = Turn::current().map_or_else(|| Rc::clone(&activation.input), |turn| Rc::clone(&turn.task.scope));
+        activation.spawn(Gated::new(Rc::clone(&activation), Task::new(scope), task));
+    }
+
+    /// Resets the object: nothing uncommitted survives, every call in flight fails with `reason` (E-6). The code that calls this
+    /// does not go on: the future never completes.
+    ///
+    /// # Panics
+    /// If the activation has ended; its code does not run any more then.
+    pub async fn abort(&self, reason: Option<&str>) -> std::convert::Infallible {
+        let text = reason.unwrap_or("Application called abort() to reset Durable Object.");
+        self.activation().reset(Error::from(text).with_reset());
+        std::future::pending().await
+    }
+
+    fn activation(&self) -> Rc<Activation> {
+        self.activation.upgrade().expect("an object's code runs only while its activation lives")
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The time that an object's code sees: it stands still during a turn (G-2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date(i64);
+
+impl Date {
+    /// The present, as of the beginning of this turn.
+    ///
+    /// # Panics
+    /// Outside an object's code: there is no other clock to ask.
+    pub fn now() -> Self {
+        let turn = Turn::current().expect("Date::now() is called in an object's code");
+        Self(turn.activation.turn_began_at.get().as_millis())
+    }
+
+    /// Milliseconds since 1970-01-01T00:00Z.
+    ///
+    /// # Panics
+    /// If the clock stands before 1970.
+    pub fn as_millis(&self) -> u64 {
+        u64::try_from(self.0).expect("the wall clock stands after 1970")
+    }
+}
+
+/// Waits in an object's code. While it waits other events may run, and the object does not hibernate.
+///
+/// # Example
+/// ```
+/// # use std::time::Duration;
+/// # use dormouse::Delay;
+/// # async fn example() {
+/// Delay::from(Duration::from_millis(100)).await;
+/// # }
+/// ```
+pub struct Delay {
+    duration: Duration,
+    timer: Option<LocalBoxFuture<'static, ()>>,
+}
+
+impl From<Duration> for Delay {
+    fn from(duration: Duration) -> Self {
+        Self { duration, timer: None }
+    }
+}
+
+impl fmt::Debug for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Delay").field(&self.duration).finish()
+    }
+}
+
+impl Future for Delay {
+    type Output = ();
+
+    /// # Panics
+    /// Outside an object's code: there is no other clock to ask.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let duration = self.duration;
+        let timer = self.timer.get_or_insert_with(|| {
+            let turn = Turn::current().expect("a Delay is awaited in an object's code");
+            let clock = &turn.activation.node.platform.clock;
+            clock.sleep_until(clock.now() + duration)
+        });
+        timer.as_mut().poll(cx)
+    }
+}

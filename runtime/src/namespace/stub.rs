@@ -1,0 +1,186 @@
+//! Stubs: how code calls an object.
+
+use std::{
+    cell::OnceCell,
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use futures_channel::oneshot;
+use serde::de::DeserializeOwned;
+
+use super::{
+    channel::{Channel, Host, ObjectAddress},
+    object_id::ObjectId,
+};
+use crate::{
+    Error, Request, Response, Result, Value,
+    gate::output::OutputGate,
+    handler::{Invocation, Reply},
+    instrument::point,
+    storage::ObjectStorage,
+    value,
+};
+
+/// Who makes calls: a client, or an object whose calls wait at its output gate.
+pub(crate) struct Caller {
+    pub(crate) label: Rc<str>,
+    pub(crate) host: Rc<dyn Host>,
+    pub(crate) gate: Option<CallerGate>,
+}
+
+/// The calling object's side of the output gate.
+pub(crate) struct CallerGate {
+    pub(crate) output: Rc<OutputGate>,
+    pub(crate) storage: Rc<ObjectStorage>,
+}
+
+/// A handle to one object.
+///
+/// Calls made on one stub are delivered in the order in which they are made; between two stubs nothing is promised (ST-5, ST-6). A call is
+/// sent when its method is called, not when it is awaited; dropping the future means not to wait for the answer.
+///
+/// When the object is reset or the connection is lost, the stub fails for ever with the same error: make a new one (ST-10).
+pub struct Stub {
+    address: ObjectAddress,
+    caller: Rc<Caller>,
+    /// Opened by the first call (NS-4).
+    channel: OnceCell<Rc<Channel>>,
+}
+
+/// A type whose methods can be called remotely: it has an `#[rpc]` block, which made its typed stub.
+pub trait Rpc {
+    /// The typed stub, with a method for each of the block's.
+    type Stub: From<Stub>;
+}
+
+impl Stub {
+    pub(crate) fn new(address: ObjectAddress, caller: Rc<Caller>) -> Self {
+        Self { address, caller, channel: OnceCell::new() }
+    }
+
+    /// The id for which the stub was made.
+    pub fn id(&self) -> ObjectId<'_> {
+        ObjectId::without_namespace(self.address.id.clone())
+    }
+
+    /// The name from which the id was made, if it was made from one.
+    pub fn name(&self) -> Option<&str> {
+        self.address.id.name()
+    }
+
+    /// This stub with the methods of `T`'s `#[rpc]` block.
+    pub fn typed<T: Rpc>(self) -> T::Stub {
+        T::Stub::from(self)
+    }
+
+    /// Sends an HTTP request to the object. The URL's host needs not exist.
+    ///
+    /// # Errors
+    /// What the object's handler failed with (as an error, not as a response: FT-10), or why the object could not answer.
+    pub fn fetch_with_request(&self, request: Request) -> impl Future<Output = Result<Response>> + use<> {
+        let reply = self.send(request.received().map(Invocation::Fetch));
+        async move {
+            match settled(reply.await)? {
+                Reply::Response(response) => Ok(response),
+                Reply::Value(_) => unreachable!("a fetch is answered by a response"),
+            }
+        }
+    }
+
+    /// Sends a GET request to the object.
+    ///
+    /// # Errors
+    /// `url` is not absolute; else as for [`fetch_with_request`](Self::fetch_with_request).
+    pub fn fetch_with_str(&self, url: &str) -> impl Future<Output = Result<Response>> + use<> {
+        let sent = Request::new(url, crate::Method::Get).map(|request| self.fetch_with_request(request));
+        async move { sent?.await }
+    }
+
+    /// Calls a method by name, for those who have no typed stub. The arguments travel by value.
+    ///
+    /// # Errors
+    /// What the method failed with, or why the object could not answer.
+    pub fn call_with(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<Value> {
+        self.call_typed(method, arguments)
+    }
+
+    /// Calls a method by name and converts its result to `T`.
+    ///
+    /// # Errors
+    /// What the method failed with, why the object could not answer, or that the result is no `T`.
+    pub fn call_typed<T>(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<T> {
+        let invocation = arguments.map(|arguments| Invocation::Call { method: method.to_owned(), arguments });
+        RpcCall { reply: self.send(invocation), result: PhantomData }
+    }
+
+    fn send(&self, invocation: Result<Invocation>) -> oneshot::Receiver<Result<Reply>> {
+        let (answer, reply) = oneshot::channel();
+        let invocation = match invocation {
+            Ok(invocation) => invocation,
+            Err(error) => {
+                let _ = answer.send(Err(error)); // the receiver is in our hands
+                return reply;
+            }
+        };
+        let caller = Rc::clone(&self.caller);
+        let channel = Rc::clone(self.channel.get_or_init(|| {
+            Rc::new(Channel::new(Rc::clone(&caller.host), &caller.label, self.address.clone()))
+        }));
+        // Sampled now: the call waits for the writes made before it, not for later ones (GATE-10).
+        let gate = caller.gate.as_ref().map(|gate| (gate.output.pass(), gate.storage.confirmed_batch()));
+        let host = Rc::clone(&caller.host);
+        host.spawn(Box::pin(async move {
+            if let Some((gate, batch)) = gate {
+                if let Err(error) = gate.await {
+                    let _ = answer.send(Err(error)); // the caller is being reset
+                    return;
+                }
+                point!("output", object = &*caller.label, what = "call", batch = batch, ok = true);
+            }
+            let _ = answer.send(channel.call(invocation).await); // the caller may not wait any more
+        }));
+        reply
+    }
+}
+
+impl fmt::Debug for Stub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stub").field(&self.address.label()).finish()
+    }
+}
+
+/// A call that has been sent. Await it for the result; drop it not to wait.
+#[must_use = "the call has been sent; await it for its result, or drop it on purpose"]
+pub struct RpcCall<T> {
+    reply: oneshot::Receiver<Result<Reply>>,
+    result: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Future for RpcCall<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let reply = std::task::ready!(Pin::new(&mut self.reply).poll(cx));
+        Poll::Ready(match settled(reply) {
+            Ok(Reply::Value(value)) => value::from_value(value),
+            Ok(Reply::Response(_)) => unreachable!("a call is answered by a value"),
+            Err(error) => Err(error),
+        })
+    }
+}
+
+impl<T> fmt::Debug for RpcCall<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RpcCall")
+    }
+}
+
+/// A call whose task was dropped is one whose caller went down: only then is nobody left to answer.
+fn settled(reply: Result<Result<Reply>, oneshot::Canceled>) -> Result<Reply> {
+    reply.unwrap_or_else(|oneshot::Canceled| Err(Error::connection_lost()))
+}

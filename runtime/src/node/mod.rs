@@ -1,0 +1,234 @@
+//! A node: one process that owns objects, their files and their activations.
+//!
+//! [`folder`] says what is stored in its data folder beside the objects; [`router`] finds the one activation of an object.
+
+mod folder;
+mod router;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    rc::{Rc, Weak},
+};
+
+pub use folder::StartError;
+pub(crate) use router::Entry;
+pub use router::Session;
+
+use self::{folder::Folder, router::Router};
+use crate::{
+    DurableObject, Env, Error, Result,
+    gate::output::OutputGate,
+    handler::Class,
+    instrument::point,
+    namespace::{
+        channel::{Host, ObjectAddress},
+        env::{Bindings, Namespace},
+        id::NamespaceKey,
+        stub::{Caller, CallerGate},
+    },
+    object::{ObjectClass, RustClass},
+    platform::{Link, LocalBoxFuture, Platform},
+    storage::ObjectStorage,
+};
+
+/// Declares what a node serves.
+///
+/// # Example
+/// ```no_run
+/// # use dormouse::{DurableObject, Env, NodeBuilder, State, durable_object, platform::real};
+/// # #[durable_object]
+/// # struct Counter;
+/// # impl DurableObject for Counter {
+/// #     fn new(_: State, _: Env) -> Self { Self }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let platform = real::platform("data".as_ref())?;
+/// let node = NodeBuilder::new("my-worker").object::<Counter>("COUNTER").start(platform)?;
+/// let counter = node.env().durable_object("COUNTER")?.get_by_name("global")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct NodeBuilder {
+    worker: String,
+    classes: Vec<(String, Rc<dyn Class>)>,
+}
+
+/// A running node. Dropping the last handle of it ends it: nothing that was not durable is waited for.
+#[derive(Clone)]
+pub struct Node {
+    context: Rc<NodeContext>,
+    _objects: Rc<Objects>,
+}
+
+/// Throws the objects out of memory when the node's last handle goes: they hold on to themselves as long as they are active.
+struct Objects(Rc<NodeContext>);
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        for activation in self.0.router.activations() {
+            activation.evict();
+        }
+    }
+}
+
+/// What the parts of a node share.
+pub(crate) struct NodeContext {
+    pub(crate) platform: Platform,
+    pub(crate) router: Router,
+    /// The data folder was there already: this is not the node's first life.
+    pub(crate) restarted: bool,
+    bindings: Rc<Bindings>,
+    classes: BTreeMap<String, Rc<dyn Class>>,
+}
+
+impl NodeBuilder {
+    /// A node that runs the objects of the script `worker`: the name is part of the default key of every namespace (ID-8).
+    pub fn new(worker: impl Into<String>) -> Self {
+        Self { worker: worker.into(), classes: Vec::new() }
+    }
+
+    /// Serves objects of the Rust type `T` under `binding`.
+    #[must_use]
+    pub fn object<T: DurableObject + ObjectClass>(self, binding: impl Into<String>) -> Self {
+        self.class(binding, Rc::new(RustClass::<T>::new()))
+    }
+
+    /// Serves objects of a class of any engine under `binding`.
+    #[must_use]
+    pub fn class(mut self, binding: impl Into<String>, class: Rc<dyn Class>) -> Self {
+        self.classes.push((binding.into(), class));
+        self
+    }
+
+    /// Starts the node on its platform: reads its data folder, or makes it. Objects start when they are called.
+    ///
+    /// # Errors
+    /// The folder belongs to another version, is damaged or cannot be used; two bindings have one name. Nothing is changed then.
+    pub fn start(self, platform: Platform) -> Result<Node, StartError> {
+        let disk = &*platform.disk;
+        let (mut folder, restarted) = Folder::read(disk)?;
+        let namespaces_before = folder.namespace_count();
+        let mut bindings = Bindings::default();
+        let mut classes = BTreeMap::new();
+        for (binding, class) in self.classes {
+            let unique_key = folder.unique_key(class.name(), || format!("{}-{}", self.worker, class.name()));
+            let namespace = Namespace { class: class.name().into(), key: NamespaceKey::new(&unique_key) };
+            if bindings.namespaces.insert(binding.clone(), Rc::new(namespace)).is_some() {
+                return Err(StartError::DuplicateBinding { binding });
+            }
+            classes.insert(class.name().to_owned(), class);
+        }
+        if !restarted || folder.namespace_count() > namespaces_before {
+            folder.write(disk)?;
+        }
+        point!("node_start", restarted = restarted);
+        let bindings = Rc::new(bindings);
+        let context = NodeContext { platform, router: Router::default(), restarted, bindings, classes };
+        let context = Rc::new(context);
+        Ok(Node { _objects: Rc::new(Objects(Rc::clone(&context))), context })
+    }
+
+    /// The bindings that this node will have, for clients that know its configuration and not its folder: right as long as every key is the default.
+    pub fn default_bindings(&self) -> Rc<Bindings> {
+        let namespaces = self.classes.iter().map(|(binding, class)| {
+            let key = NamespaceKey::new(&format!("{}-{}", self.worker, class.name()));
+            (binding.clone(), Rc::new(Namespace { class: class.name().into(), key }))
+        });
+        Rc::new(Bindings { namespaces: namespaces.collect() })
+    }
+}
+
+impl Node {
+    /// The environment of the stateless code beside the objects: what a worker would be given.
+    pub fn env(&self) -> Env {
+        let bindings = Rc::clone(&self.context.bindings);
+        Env::of_client(bindings, "worker", Rc::new(LocalHost(Rc::downgrade(&self.context))))
+    }
+
+    /// A session with an object, for calls that come from other nodes.
+    pub fn session(&self, object: &ObjectAddress) -> Session {
+        Session::new(&self.context, object)
+    }
+
+    /// Hibernates every object that has nothing to do, without waiting for its idle time; returns how many there were.
+    pub fn hibernate_idle(&self) -> usize {
+        let activations = self.context.router.activations();
+        activations.iter().filter(|activation| activation.hibernate()).count()
+    }
+
+    /// Throws every object out of memory, whatever it is doing; returns how many there were. Their callers see a lost connection.
+    pub fn evict_all(&self) -> usize {
+        let activations = self.context.router.activations();
+        activations.iter().for_each(|activation| activation.evict());
+        activations.len()
+    }
+
+    /// How many objects are in memory.
+    pub fn activation_count(&self) -> usize {
+        self.context.router.activations().len()
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("bindings", &self.context.bindings).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NodeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bindings = self.classes.iter().map(|(binding, class)| (binding, class.name().to_owned()));
+        f.debug_map().entries(bindings).finish()
+    }
+}
+
+impl NodeContext {
+    fn class(&self, name: &str) -> Result<Rc<dyn Class>> {
+        let class = self.classes.get(name).cloned();
+        class.ok_or_else(|| Error::from(format!("no such actor class: {name}")))
+    }
+
+    /// The environment of an object: its calls wait at its output gate.
+    pub(crate) fn env_for(
+        self: &Rc<Self>,
+        label: &Rc<str>,
+        output: &Rc<OutputGate>,
+        storage: &Rc<ObjectStorage>,
+    ) -> Env {
+        let caller = Caller {
+            label: Rc::clone(label),
+            host: Rc::new(LocalHost(Rc::downgrade(self))),
+            gate: Some(CallerGate { output: Rc::clone(output), storage: Rc::clone(storage) }),
+        };
+        Env::new(Rc::clone(&self.bindings), caller)
+    }
+}
+
+/// A node as the host of its own objects' calls. Weak: an object must not keep its node alive.
+struct LocalHost(Weak<NodeContext>);
+
+impl LocalHost {
+    fn node(&self) -> Rc<NodeContext> {
+        self.0.upgrade().expect("code of a node runs only while the node lives")
+    }
+}
+
+impl Host for LocalHost {
+    fn session(&self, object: &ObjectAddress) -> Option<Session> {
+        self.0.upgrade().map(|node| Session::new(&node, object))
+    }
+
+    fn link(&self, from: &str, to: &ObjectAddress) -> Rc<dyn Link> {
+        self.node().platform.links.open(from, to.label())
+    }
+
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.node().platform.spawn.spawn(task);
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        self.node().platform.entropy.fill(bytes);
+    }
+}

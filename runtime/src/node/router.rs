@@ -1,0 +1,224 @@
+//! The router: from an address to the one activation of that object.
+//!
+//! An *entry* stands for an object as long as somebody holds on to it: its activation, or a stub's session. There is at most one entry that is not
+//! broken for an object, and an entry has at most one activation: that is how an object runs once at a time. When the
+//! object is reset its entry is marked and unlinked: sessions that hold it fail for ever, new ones get a new entry (ST-10).
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::{Rc, Weak},
+};
+
+use futures_channel::oneshot;
+
+use super::NodeContext;
+use crate::{
+    Error, Result,
+    activation::{Activation, Event, as_seen_by_callers},
+    handler::{Class, Invocation, Reply},
+    mutation::Mutation,
+    namespace::{channel::ObjectAddress, id::RawId},
+};
+
+/// Names longer than this are not seen inside the object (ID-12), in bytes of UTF-8.
+const NAME_BYTES_MAX: usize = 1024;
+
+/// How many entries may be dead before the map is swept.
+const DEAD_ENTRIES_BEFORE_SWEEP: usize = 1024;
+
+#[derive(Default)]
+pub(crate) struct Router {
+    entries: RefCell<BTreeMap<(Rc<str>, RawId), Weak<Entry>>>,
+    made_since_sweep: Cell<usize>,
+}
+
+/// One object, as long as somebody holds on to it.
+pub(crate) struct Entry {
+    node: Weak<NodeContext>,
+    class: Rc<dyn Class>,
+    class_name: Rc<str>,
+    pub(crate) label: Rc<str>,
+    id: RawId,
+    /// The object's name, once it was reached by it; its activations see it from the next one on (ID-13).
+    name: RefCell<Option<Rc<str>>>,
+    activation: RefCell<Option<Rc<Activation>>>,
+    broken: RefCell<Option<Error>>,
+}
+
+impl Router {
+    /// The entry of an object, made if there is none.
+    pub(super) fn entry(&self, node: &Rc<NodeContext>, address: &ObjectAddress) -> Result<Rc<Entry>> {
+        let key = (Rc::clone(&address.class), address.id.clone());
+        let existing = self.entries.borrow().get(&key).and_then(Weak::upgrade);
+        if let Some(entry) = existing
+            && !(Mutation::TwoActivations.is_active() && node.restarted)
+        {
+            entry.remember_name(&address.id);
+            return Ok(entry);
+        }
+        let class = node.class(&address.class)?;
+        let entry = Rc::new(Entry {
+            node: Rc::downgrade(node),
+            class,
+            class_name: Rc::clone(&address.class),
+            label: Rc::clone(address.label()),
+            id: address.id.clone(),
+            name: RefCell::default(),
+            activation: RefCell::default(),
+            broken: RefCell::default(),
+        });
+        entry.remember_name(&address.id);
+        self.made_since_sweep.set(self.made_since_sweep.get() + 1);
+        let mut entries = self.entries.borrow_mut();
+        if self.made_since_sweep.get() > DEAD_ENTRIES_BEFORE_SWEEP {
+            self.made_since_sweep.set(0);
+            entries.retain(|_, entry| entry.strong_count() > 0);
+        }
+        entries.insert(key, Rc::downgrade(&entry));
+        Ok(entry)
+    }
+
+    /// Every activation there is, in the order of classes and ids.
+    pub(super) fn activations(&self) -> Vec<Rc<Activation>> {
+        let entries = self.entries.borrow();
+        let living = entries.values().filter_map(Weak::upgrade);
+        living.filter_map(|entry| entry.activation.borrow().clone()).collect()
+    }
+
+    fn unlink(&self, entry: &Entry) {
+        let key = (Rc::clone(&entry.class_name), entry.id.clone());
+        let mut entries = self.entries.borrow_mut();
+        if entries.get(&key).is_some_and(|linked| std::ptr::eq(linked.as_ptr(), entry)) {
+            entries.remove(&key);
+        }
+    }
+}
+
+impl Entry {
+    fn remember_name(&self, id: &RawId) {
+        if let Some(name) = id.name()
+            && self.name.borrow().is_none()
+            && name.len() <= NAME_BYTES_MAX
+        {
+            *self.name.borrow_mut() = Some(name.into());
+        }
+    }
+
+    /// The id as the object itself sees it: with its name, if it may know it.
+    pub(crate) fn id_inside(&self) -> RawId {
+        self.id.clone().with_name(self.name.borrow().clone())
+    }
+
+    pub(crate) fn storage_path(&self) -> String {
+        format!("objects/{}/{}.sqlite", self.class_name, self.id)
+    }
+
+    /// Hands an event to the object's activation, starting one if there is none.
+    fn deliver(self: &Rc<Self>, event: Event) {
+        if let Some(error) = self.broken() {
+            let _ = event.reply.send(Err(error)); // the caller is gone
+            return;
+        }
+        let running = self.activation.borrow().clone();
+        let activation = match running {
+            Some(activation) => activation,
+            None => match self.activate() {
+                Ok(activation) => activation,
+                Err(error) => {
+                    let _ = event.reply.send(Err(error)); // the caller is gone
+                    return;
+                }
+            },
+        };
+        activation.deliver(event);
+    }
+
+    fn activate(self: &Rc<Self>) -> Result<Rc<Activation>> {
+        let node = self.node.upgrade().ok_or_else(Error::connection_lost)?;
+        let activation = Activation::start(&node, self, Rc::clone(&self.class))?;
+        *self.activation.borrow_mut() = Some(Rc::clone(&activation));
+        Ok(activation)
+    }
+
+    /// The object is being reset for `error`.
+    pub(crate) fn mark_broken(&self, error: Error) {
+        self.broken.borrow_mut().get_or_insert(error);
+        if let Some(node) = self.node.upgrade() {
+            node.router.unlink(self);
+        }
+    }
+
+    fn broken(&self) -> Option<Error> {
+        self.broken.borrow().clone()
+    }
+
+    pub(crate) fn forget_activation(&self, ended: &Activation) {
+        let mut activation = self.activation.borrow_mut();
+        if activation.as_deref().is_some_and(|current| std::ptr::eq(current, ended)) {
+            *activation = None;
+        }
+    }
+}
+
+/// A stub's hold on an object, at the object's node.
+#[derive(Clone)]
+pub struct Session {
+    node: Weak<NodeContext>,
+    address: ObjectAddress,
+    entry: Rc<RefCell<Option<Rc<Entry>>>>,
+}
+
+impl Session {
+    pub(super) fn new(node: &Rc<NodeContext>, address: &ObjectAddress) -> Self {
+        Self { node: Rc::downgrade(node), address: address.clone(), entry: Rc::default() }
+    }
+
+    /// Hands `invocation` to the object, in the order of these calls, and completes with what it answers.
+    pub(crate) fn receive(&self, invocation: Invocation) -> impl Future<Output = Result<Reply>> + use<> {
+        let (reply, answer) = oneshot::channel();
+        let over_rpc = matches!(invocation, Invocation::Call { .. });
+        let session = self.clone();
+        if let Some(node) = self.node.upgrade() {
+            // Delivery is the node's doing, not the caller's: it runs as a task of the node.
+            let event = Event { invocation, reply };
+            node.platform.spawn.spawn(Box::pin(async move { session.deliver(event) }));
+        }
+        let session = self.clone();
+        async move {
+            answer.await.unwrap_or_else(|oneshot::Canceled| Err(session.why_no_answer())).map_err(|error| {
+                if error.durable_object_reset() { as_seen_by_callers(error, over_rpc) } else { error }
+            })
+        }
+    }
+
+    fn deliver(&self, event: Event) {
+        let Some(node) = self.node.upgrade() else { return };
+        let pinned = self.entry.borrow().clone();
+        let entry = match pinned {
+            Some(entry) => entry,
+            None => match node.router.entry(&node, &self.address) {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let _ = event.reply.send(Err(error)); // the caller is gone
+                    return;
+                }
+            },
+        };
+        *self.entry.borrow_mut() = Some(Rc::clone(&entry));
+        entry.deliver(event);
+    }
+
+    /// The activation ended under the call, or the whole node did.
+    fn why_no_answer(&self) -> Error {
+        let entry = self.entry.borrow().clone();
+        let alive = self.node.upgrade().is_some();
+        entry.filter(|_| alive).and_then(|entry| entry.broken()).unwrap_or_else(Error::connection_lost)
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Session").field(&self.address).finish()
+    }
+}

@@ -1,0 +1,212 @@
+//! The storage as an object's code sees it.
+//!
+//! Values go in and out as the author's own types, through the structured-clone set of [`Value`]. A method's future does its work at the
+//! first poll; one that is never polled does nothing.
+
+use std::{collections::BTreeMap, fmt, ops::Deref, rc::Rc, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{ListOptions, PutOptions, SqlStorage, batch::Confirm, kv::undecodable, object::ObjectStorage};
+use crate::{
+    Error, Result,
+    mutation::Mutation,
+    value::{Value, cbor, from_value, to_value},
+};
+
+/// An object's durable storage: keys and values, and [SQL](Storage::sql), in one database of its own. A cheap handle.
+///
+/// Writes made without an await on anything but storage become durable together or not at all. A completed call does not mean that the
+/// write is durable: replies and outgoing calls wait for that by themselves (GEN-3), [`sync`](Self::sync) does so on purpose. An error
+/// that leaves the object's handler undoes nothing (GEN-4).
+///
+/// A handle may outlive its activation, for instance in a task that is still being torn down: then every call fails.
+#[derive(Clone)]
+pub struct Storage {
+    pub(super) object: Rc<ObjectStorage>,
+}
+
+impl Storage {
+    /// The value of `key`, or `None` if there is none. Sees every earlier write of this activation.
+    ///
+    /// # Errors
+    /// If the value does not fit `T`, or if the storage is broken or shut down.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(storage: dormouse::Storage) -> dormouse::Result<()> {
+    /// let count: u64 = storage.get("count").await?.unwrap_or(0);
+    /// storage.put("count", count + 1).await
+    /// # }
+    /// ```
+    pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        self.pause_if_mutated().await;
+        self.object.kv_get(key)?.map(|bytes| decode(key, &bytes)).transpose()
+    }
+
+    /// The values of those of `keys` that exist, in the order of the keys' UTF-8 bytes (KV-5).
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn get_multiple_as<T: DeserializeOwned>(
+        &self,
+        keys: Vec<impl Deref<Target = str>>,
+    ) -> Result<BTreeMap<String, T>> {
+        self.pause_if_mutated().await;
+        let mut values = BTreeMap::new();
+        for key in &keys {
+            if let Some(bytes) = self.object.kv_get(key)? {
+                values.insert(key.to_string(), decode(key, &bytes)?);
+            }
+        }
+        Ok(values)
+    }
+
+    /// Stores `value` under `key`, in place of any former one.
+    ///
+    /// # Errors
+    /// A type error `put() called with undefined value.` for a value that is `None`; an error of the value's own serialisation; or that
+    /// of the database. Nothing is written then.
+    pub async fn put<T: Serialize>(&self, key: &str, value: T) -> Result<()> {
+        self.put_with_options(key, value, PutOptions::default()).await
+    }
+
+    /// [`put`](Self::put) with options.
+    pub async fn put_with_options<T: Serialize>(&self, key: &str, value: T, options: PutOptions) -> Result<()> {
+        let bytes = match to_value(&value)? {
+            Value::Undefined => return Err(Error::type_error("put() called with undefined value.")),
+            value => cbor::encode(&value),
+        };
+        self.pause_if_mutated().await;
+        self.object.kv_put(key, &bytes, confirm(options))
+    }
+
+    /// Stores each field of a struct, or each entry of a map with string keys, under its name: all of them or none (KV-43). Fields
+    /// that are `None` are left out; nothing is deleted.
+    ///
+    /// # Errors
+    /// `Must pass in a struct type` for anything else. As [`put`](Self::put); all values are serialised before any is written (KV-14).
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(storage: dormouse::Storage) -> dormouse::Result<()> {
+    /// #[derive(serde::Serialize)]
+    /// struct Settings {
+    ///     theme: &'static str,
+    ///     font_size: u32,
+    /// }
+    /// storage.put_multiple(Settings { theme: "dark", font_size: 12 }).await
+    /// # }
+    /// ```
+    pub async fn put_multiple<T: Serialize>(&self, values: T) -> Result<()> {
+        self.put_multiple_with_options(values, PutOptions::default()).await
+    }
+
+    /// [`put_multiple`](Self::put_multiple) with options.
+    pub async fn put_multiple_with_options<T: Serialize>(&self, values: T, options: PutOptions) -> Result<()> {
+        let entries = entries_of(to_value(&values)?)?;
+        self.pause_if_mutated().await;
+        self.object.kv_put_multiple(&entries, confirm(options))
+    }
+
+    /// Removes `key`; returns whether it was there.
+    ///
+    /// # Errors
+    /// If the storage is broken or shut down.
+    pub async fn delete(&self, key: &str) -> Result<bool> {
+        self.pause_if_mutated().await;
+        self.object.kv_delete(key)
+    }
+
+    /// Removes `keys`; returns how many of them were there.
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete).
+    pub async fn delete_multiple(&self, keys: Vec<impl Deref<Target = str>>) -> Result<usize> {
+        self.pause_if_mutated().await;
+        let mut deleted = 0;
+        for key in &keys {
+            deleted += usize::from(self.object.kv_delete(key)?);
+        }
+        Ok(deleted)
+    }
+
+    /// The entries that `options` mean, in the order of the keys' UTF-8 bytes, or against it with `reverse`.
+    ///
+    /// # Errors
+    /// Type errors for impossible options: `list() cannot be called with both start and startAfter values.`, `List limit must be
+    /// positive.` Else as [`get`](Self::get).
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(storage: dormouse::Storage) -> dormouse::Result<()> {
+    /// use dormouse::ListOptions;
+    /// let orders: Vec<(String, u64)> = storage.list_as(ListOptions::new().prefix("order:").limit(10)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn list_as<T: DeserializeOwned>(&self, options: ListOptions<'_>) -> Result<Vec<(String, T)>> {
+        let Some(bounds) = options.bounds()? else { return Ok(Vec::new()) };
+        self.pause_if_mutated().await;
+        let entries = self.object.kv_list(&bounds)?;
+        entries
+            .into_iter()
+            .map(|(key, bytes)| {
+                let value = decode(&key, &bytes)?;
+                Ok((key, value))
+            })
+            .collect()
+    }
+
+    /// Completes when every write made before the call is durable, unconfirmed ones included; later ones do not matter (SYNC-1).
+    ///
+    /// It always suspends, so it ends the turn, and other events may run meanwhile (SYNC-3).
+    ///
+    /// # Errors
+    /// If the storage is broken or breaks meanwhile: the object is being reset then.
+    pub async fn sync(&self) -> Result<()> {
+        Rc::clone(&self.object).sync().await
+    }
+
+    /// The SQL side of the same database.
+    pub fn sql(&self) -> SqlStorage {
+        SqlStorage { storage: Rc::clone(&self.object) }
+    }
+
+    async fn pause_if_mutated(&self) {
+        if Mutation::InputGateOpen.is_active() {
+            let clock = &self.object.clock;
+            clock.sleep_until(clock.now() + Duration::from_millis(1)).await;
+        }
+    }
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Storage").field(&self.object.label()).finish()
+    }
+}
+
+fn confirm(options: PutOptions) -> Confirm {
+    if options.allow_unconfirmed { Confirm::Waived } else { Confirm::Required }
+}
+
+fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
+    let value = cbor::decode(bytes).map_err(|error| undecodable(key, &error))?;
+    from_value(value)
+}
+
+/// The entries of a multi-put, serialised.
+fn entries_of(values: Value) -> Result<Vec<(String, Vec<u8>)>> {
+    let not_a_struct = || Error::from("Must pass in a struct type");
+    let entries = match values {
+        Value::Object(entries) => entries,
+        Value::Map(entries) => entries
+            .into_iter()
+            .map(|(key, value)| if let Value::String(key) = key { Ok((key, value)) } else { Err(not_a_struct()) })
+            .collect::<Result<_>>()?,
+        _ => return Err(not_a_struct()),
+    };
+    let defined = entries.into_iter().filter(|(_, value)| !matches!(value, Value::Undefined));
+    Ok(defined.map(|(key, value)| (key, cbor::encode(&value))).collect())
+}

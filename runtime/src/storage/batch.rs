@@ -1,0 +1,197 @@
+//! The implicit transaction: all writes of one turn become durable together, or not at all.
+//!
+//! The first statement of a turn that may write begins a transaction; the end of the turn commits it (SQLTX-1, SQLTX-2). A commit is
+//! complete in the page cache at once, so the next turn can go on; that it is durable is known later, and until then the output gate is
+//! held (SQLTX-6, SQLTX-7). If anything fails in between, the object is reset: a part of a turn is never kept.
+//!
+//! In: [`ObjectStorage::begin_write`] before each write, [`ObjectStorage::end_turn`] after each turn. Out: a ticket of
+//! [`durability`](super::durability), and a confirmation for the gate.
+
+use std::{
+    future::{Future, poll_fn},
+    rc::{Rc, Weak},
+    task::Poll,
+};
+
+use futures_channel::oneshot;
+
+use super::{
+    object::ObjectStorage,
+    sql::SqliteFailure,
+    sqlite::{Database, own},
+};
+use crate::{Error, Result, gate::output::Confirmation, instrument::point, mutation::Mutation};
+
+/// Whether outputs wait until a write is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Confirm {
+    /// They do: the rule.
+    Required,
+    /// They do not, as asked for by `allow_unconfirmed`. If the write fails, the object is reset all the same.
+    Waived,
+}
+
+/// An open implicit transaction.
+pub(super) struct Batch {
+    number: u64,
+    /// There from the first confirmed write on.
+    pub(super) confirmation: Option<Confirmation>,
+    /// Calls of `sync` that wait for it.
+    pub(super) waiting: Vec<oneshot::Sender<Result<()>>>,
+}
+
+impl ObjectStorage {
+    /// Makes sure that a batch is open, for a write that follows.
+    ///
+    /// # Errors
+    /// The reason for which the storage is closed.
+    pub(super) fn begin_write(&self, confirm: Confirm) -> Result<Rc<Database>> {
+        let database = self.database()?;
+        if self.batch.borrow().is_none() {
+            database.run(own::BEGIN).map_err(|error| self.statement_failed(&error, 0))?;
+            let number = self.batches_begun.get() + 1;
+            self.batches_begun.set(number);
+            *self.batch.borrow_mut() = Some(Batch { number, confirmation: None, waiting: Vec::new() });
+        }
+        if confirm == Confirm::Required
+            && let Some(batch) = &mut *self.batch.borrow_mut()
+        {
+            self.last_confirmed.set(batch.number);
+            batch.confirmation.get_or_insert_with(|| self.gate.hold());
+        }
+        Ok(database)
+    }
+
+    /// Called after each statement that wrote. In the ordinary way that means nothing.
+    pub(super) fn wrote(self: &Rc<Self>) {
+        if Mutation::CommitSplit.is_active() && self.savepoints.get() == 0 {
+            self.commit();
+        }
+    }
+
+    /// The last batch with a confirmed write, the open one included, counted from 1 in this activation; 0 if there was none.
+    pub(crate) fn confirmed_batch(&self) -> u64 {
+        self.last_confirmed.get()
+    }
+
+    /// Commits what the turn wrote, and moves a long log into the database.
+    pub(crate) fn end_turn(self: &Rc<Self>) {
+        if self.batch.borrow().is_some() {
+            self.commit();
+            self.checkpoint_if_long();
+        }
+    }
+
+    fn commit(self: &Rc<Self>) {
+        let Some(number) = self.batch.borrow().as_ref().map(|batch| batch.number) else { return };
+        point!("commit", object = &*self.object, batch = number);
+        let Ok(database) = self.database() else { return };
+        if let Err(error) = database.run(own::COMMIT) {
+            return self.commit_failed(&database, &error);
+        }
+        drop(database);
+        point!("committed", object = &*self.object, batch = number);
+        let Some(batch) = self.batch.take() else { return };
+        let object = Rc::clone(&self.object);
+        self.confirm_when_durable(batch.confirmation, move |outcome| {
+            if outcome.is_ok() {
+                point!("durable", object = &*object, batch = number);
+            }
+            for waiting in batch.waiting {
+                let _ = waiting.send(outcome.clone()); // whoever called `sync` may not wait any more
+            }
+        });
+    }
+
+    fn commit_failed(&self, database: &Database, error: &rusqlite::Error) {
+        let failure = SqliteFailure::new(error, 0);
+        if !database.is_autocommit() {
+            let _ = database.run(own::ROLLBACK); // the connection is closed in any case, which rolls back too
+        }
+        let text = if failure.code == rusqlite::ffi::SQLITE_CONSTRAINT {
+            // Exact text of the original (SQLTX-10).
+            format!(
+                "Durable Object was reset and rolled back to its last known good state because the application left the database \
+                 in a state where constraints were violated: {}",
+                failure.text
+            )
+        } else {
+            failure.text
+        };
+        self.break_with(Error::from(text).with_reset());
+    }
+
+    /// Takes a ticket for everything written up to now. When it is durable, calls `then` and lets the held outputs go; if
+    /// it cannot become durable, the storage breaks, also if nothing was held (SQLTX-8).
+    pub(super) fn confirm_when_durable(
+        self: &Rc<Self>,
+        confirmation: Option<Confirmation>,
+        then: impl FnOnce(&Result<()>) + 'static,
+    ) {
+        let storage: Weak<Self> = Rc::downgrade(self);
+        self.durability.when_durable(move |outcome| {
+            then(&outcome);
+            match (outcome, confirmation) {
+                (Ok(()), Some(confirmation)) => confirmation.confirm(),
+                (Ok(()), None) => {}
+                (Err(error), confirmation) => {
+                    if let Some(storage) = storage.upgrade() {
+                        storage.break_with(error.clone());
+                    }
+                    if let Some(confirmation) = confirmation {
+                        confirmation.fail(error);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Completes when every write made before is durable (SYNC-1). It commits nothing: it suspends, and so ends the turn, which
+    /// does (SYNC-2, SYNC-4).
+    pub(super) async fn sync(self: Rc<Self>) -> Result<()> {
+        self.database()?;
+        let (done, durable) = oneshot::channel();
+        let done = match &mut *self.batch.borrow_mut() {
+            Some(batch) => {
+                batch.waiting.push(done);
+                None
+            }
+            None => Some(done),
+        };
+        if let Some(done) = done {
+            self.durability.when_durable(move |outcome| {
+                let _ = done.send(outcome); // the caller may not wait any more
+            });
+        }
+        end_turn().await;
+        let outcome = durable.await;
+        self.database()?;
+        outcome.unwrap_or_else(|_| Err(Error::from("output lock was canceled before completion").with_reset()))
+    }
+
+    /// A checkpoint copies the log's pages into the database, so that the log can begin anew. It waits for the disk twice, in the
+    /// turn, and so is rare. It restarts the log and does not cut it: the file keeps its length, and later syncs have no new length to
+    /// make durable. An open cursor still reads from the log; then the checkpoint waits for a later turn.
+    fn checkpoint_if_long(&self) {
+        let Ok(database) = self.database() else { return };
+        if self.files.log_bytes() <= self.wal_bytes_max.get() || database.is_busy() {
+            return;
+        }
+        point!("checkpoint", object = &*self.object);
+        if let Err(error) = self.files.during_checkpoint(|| database.run(own::CHECKPOINT)) {
+            self.break_with(Error::from(SqliteFailure::new(&error, 0).text).with_reset());
+        }
+    }
+}
+
+/// Suspends once, also where there is nothing to wait for.
+fn end_turn() -> impl Future<Output = ()> {
+    let mut suspended = false;
+    poll_fn(move |cx| {
+        if std::mem::replace(&mut suspended, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+}

@@ -1,0 +1,191 @@
+//! The storage of one activation: opened with it, broken or shut down with it, never repaired.
+//!
+//! What goes wrong without a strict end: an activation that was thrown away still runs some code, which writes into files that its
+//! successor has opened. So the connection is closed at once, under every handle and cursor, and each later call fails with the
+//! reason (SQLTX-12, SHUT-2).
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+};
+
+use super::{
+    Storage,
+    batch::Batch,
+    durability::Durability,
+    kv::KvTable,
+    sql::{CursorState, SqliteFailure},
+    sqlite::{Database, ObjectFiles},
+};
+use crate::{
+    Error, Result,
+    gate::output::OutputGate,
+    instrument::point,
+    platform::{Clock, Disk, Entropy, Spawn, WallTime},
+};
+
+/// From how many bytes on the write-ahead log is moved into the database: about a thousand pages, as SQLite itself does.
+const WAL_BYTES_MAX: u64 = 4 << 20;
+
+/// How many forgotten cursors may stand in the list of open ones before it is tidied up.
+const CURSORS_BEFORE_CLEANING: usize = 16;
+
+/// What the storage of an activation is made of.
+pub(crate) struct StorageSetup {
+    pub(crate) disk: Rc<dyn Disk>,
+    pub(crate) clock: Rc<dyn Clock>,
+    pub(crate) entropy: Rc<dyn Entropy>,
+    pub(crate) spawn: Rc<dyn Spawn>,
+    /// Of the database file, relative to the node's folder: `objects/Counter/<id>.sqlite`.
+    pub(crate) path: String,
+    /// How the object is called in traces and errors: `Counter/a`.
+    pub(crate) object: Rc<str>,
+    pub(crate) gate: Rc<OutputGate>,
+    /// The time that the object's code sees: it stands still during a turn.
+    pub(crate) now: Rc<dyn Fn() -> WallTime>,
+}
+
+/// The storage of one activation.
+pub(crate) struct ObjectStorage {
+    pub(super) object: Rc<str>,
+    pub(super) clock: Rc<dyn Clock>,
+    pub(super) gate: Rc<OutputGate>,
+    pub(super) files: Rc<ObjectFiles>,
+    pub(super) durability: Rc<Durability>,
+    /// The connection, or why there is none any more.
+    database: RefCell<Result<Rc<Database>>>,
+    /// The open implicit transaction.
+    pub(super) batch: RefCell<Option<Batch>>,
+    pub(super) batches_begun: Cell<u64>,
+    pub(super) last_confirmed: Cell<u64>,
+    /// How many `transaction_sync` are under way, one inside the other.
+    pub(super) savepoints: Cell<usize>,
+    pub(super) kv_table: Cell<KvTable>,
+    /// Cursors whose statements have not ended.
+    cursors: RefCell<Vec<Weak<RefCell<CursorState>>>>,
+    /// A critical error of SQLite broke the storage (SQLTX-11).
+    pub(super) had_critical_error: Cell<bool>,
+    /// From how many bytes on the log is moved into the database.
+    pub(super) wal_bytes_max: Cell<u64>,
+}
+
+impl ObjectStorage {
+    /// Opens the object's files, making them if there are none.
+    ///
+    /// The files of a former activation may hold commits that no sync has covered: the process died in between. So the output gate is
+    /// held until they are synced, or a caller could read what a later loss of power takes back.
+    ///
+    /// # Errors
+    /// Naming the object, if the disk fails or the file is no database. The files are left as they are.
+    pub(crate) fn open(setup: StorageSetup) -> Result<Rc<Self>> {
+        let object = Rc::clone(&setup.object);
+        let cannot_open = |reason: &dyn std::fmt::Display| {
+            Error::from(format!("cannot open the storage of {object} ({}): {reason}", setup.path))
+        };
+        let files = ObjectFiles::open(&setup.disk, &setup.path).map_err(|error| cannot_open(&error))?;
+        let is_new = files.is_new();
+        point!("storage_open", object = &*object, existing = !is_new);
+        let sqlite_failed = |error: rusqlite::Error| cannot_open(&SqliteFailure::new(&error, 0).text);
+        let database = Database::open(&files, &setup.path, setup.entropy, setup.now).map_err(sqlite_failed)?;
+        // Reading the schema is what finds a damaged file. A new one was written by us a moment ago.
+        let kv_table = if is_new { KvTable::Missing } else { KvTable::look(&database).map_err(sqlite_failed)? };
+        let storage = Rc::new(Self {
+            durability: Durability::new(Rc::clone(&files), Rc::clone(&setup.clock), setup.spawn),
+            object: setup.object,
+            clock: setup.clock,
+            gate: setup.gate,
+            files,
+            database: RefCell::new(Ok(Rc::new(database))),
+            batch: RefCell::default(),
+            batches_begun: Cell::new(0),
+            last_confirmed: Cell::new(0),
+            savepoints: Cell::new(0),
+            kv_table: Cell::new(kv_table),
+            cursors: RefCell::default(),
+            had_critical_error: Cell::new(false),
+            wal_bytes_max: Cell::new(WAL_BYTES_MAX),
+        });
+        if !is_new {
+            storage.confirm_when_durable(Some(storage.gate.hold()), |_| {});
+        }
+        Ok(storage)
+    }
+
+    /// A handle for the object's code.
+    pub(crate) fn handle(self: &Rc<Self>) -> Storage {
+        Storage { object: Rc::clone(self) }
+    }
+
+    /// Discards the open batch and closes the connection; every later call fails with `reason`. Commits that are on their way
+    /// to the disk go on and may or may not land (SHUT-1).
+    pub(crate) fn shut_down(&self, reason: Error) {
+        let batch = self.close(&reason);
+        if let Some(confirmation) = batch.and_then(|batch| batch.confirmation) {
+            confirmation.fail(reason);
+        }
+    }
+
+    /// The storage failed: nothing that was not durable can be relied on, so the object is reset.
+    pub(super) fn break_with(&self, error: Error) {
+        if self.database.borrow().is_err() {
+            return;
+        }
+        point!("storage_broken", object = &*self.object, reason = error.message());
+        let batch = self.close(&error);
+        // Before the batch is dropped, whose confirmation would break the gate with a reason of its own.
+        self.gate.break_with(error);
+        drop(batch);
+    }
+
+    fn close(&self, reason: &Error) -> Option<Batch> {
+        let database = {
+            let mut database = self.database.borrow_mut();
+            if database.is_err() {
+                return None;
+            }
+            std::mem::replace(&mut *database, Err(reason.clone()))
+        };
+        for cursor in self.cursors.take() {
+            // One that is stepping right now has brought us here by its error, and ends by itself.
+            if let Some(state) = cursor.upgrade()
+                && let Ok(mut state) = state.try_borrow_mut()
+            {
+                state.kill(reason.clone());
+            }
+        }
+        drop(database);
+        self.batch.take()
+    }
+
+    /// The connection.
+    ///
+    /// # Errors
+    /// The reason for which the storage is closed.
+    pub(super) fn database(&self) -> Result<Rc<Database>> {
+        self.database.borrow().clone()
+    }
+
+    pub(super) fn label(&self) -> &str {
+        &self.object
+    }
+
+    /// Turns a failure of a statement into the object's error, and breaks the storage if SQLite gave up the whole transaction.
+    pub(super) fn statement_failed(&self, error: &rusqlite::Error, skipped: usize) -> Error {
+        let failure = SqliteFailure::new(error, skipped);
+        let lost = self.batch.borrow().is_some() && self.database().is_ok_and(|database| database.is_autocommit());
+        if lost && failure.is_critical() {
+            self.had_critical_error.set(true);
+            self.break_with(Error::from(failure.text.as_str()).with_reset());
+        }
+        Error::from(failure.text)
+    }
+
+    /// Remembers a cursor whose statement has not ended.
+    pub(super) fn register_cursor(&self, cursor: &Rc<RefCell<CursorState>>) {
+        let mut cursors = self.cursors.borrow_mut();
+        if cursors.len() >= CURSORS_BEFORE_CLEANING {
+            cursors.retain(|cursor| cursor.strong_count() > 0);
+        }
+        cursors.push(Rc::downgrade(cursor));
+    }
+}

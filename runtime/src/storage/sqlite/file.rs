@@ -1,0 +1,282 @@
+//! The two files of an object, as SQLite sees them, and which of its syncs really wait.
+//!
+//! SQLite syncs the write-ahead log at the end of each commit and waits. We do not: a commit only counts what it wrote
+//! ([`ObjectFiles::log_position`]), and the output gate waits for a sync that covers it, one for many commits. That is safe because
+//! the log is read as a chain of checksums: whatever subset of unsynced frames survives a loss of power, recovery stops before the
+//! first missing one and finds a prefix of the commits.
+//!
+//! Some syncs are not about durability but about order, and those wait on the spot:
+//! - the one after a *restarted log's* new header. Without it the old header can survive beside new frames; where these did not
+//!   survive either, old frames count again and bring old pages back over newer ones in the database;
+//! - both of a checkpoint: the log before the database is overwritten, the database before the log is reused.
+//!
+//! One header needs no waiting: the first in a log that was empty when it was opened, because there is nothing old to come back. The log
+//! is never cut (checkpoints restart it and leave its length), so an empty one has never held anything.
+
+use std::{
+    cell::{Cell, RefCell},
+    ffi::c_int,
+    rc::Rc,
+};
+
+use rusqlite::ffi;
+
+use super::image::{PAGE_BYTES, Page, empty_database};
+use crate::platform::{Disk, DiskError, FileId, OpenMode};
+
+/// A failure in SQLite's own terms: one of its extended result codes.
+pub(super) type Code = c_int;
+
+/// A file as the C side needs it.
+pub(super) trait VfsFile {
+    /// Reads from `offset` on; returns how many bytes there were.
+    fn read_at(&self, out: &mut [u8], offset: u64) -> Result<usize, Code>;
+    fn write_at(&self, data: &[u8], offset: u64) -> Result<(), Code>;
+    fn truncate(&self, len: u64) -> Result<(), Code>;
+    fn sync(&self) -> Result<(), Code>;
+    fn len(&self) -> Result<u64, Code>;
+}
+
+/// A file of the disk that is closed when nobody needs it any more.
+struct OpenFile {
+    disk: Rc<dyn Disk>,
+    id: FileId,
+}
+
+impl OpenFile {
+    fn open(disk: &Rc<dyn Disk>, path: &str) -> Result<Self, DiskError> {
+        Ok(Self { id: disk.open(path, OpenMode::Create)?, disk: Rc::clone(disk) })
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.disk.close(self.id);
+    }
+}
+
+/// The database and the write-ahead log of one object, both open.
+pub(crate) struct ObjectFiles {
+    database: OpenFile,
+    log: OpenFile,
+    /// No batch was ever committed here, as far as the page cache knows.
+    is_new: bool,
+    log_writes: Cell<u64>,
+    /// Where the part of the log that is in use ends, in bytes.
+    log_end: Cell<u64>,
+    header: Cell<Header>,
+    checkpointing: Cell<bool>,
+}
+
+/// What is known of the log's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Header {
+    /// The log was empty when it was opened and still is.
+    Missing,
+    /// The first header of an empty log was written; its sync comes next.
+    First,
+    /// Nothing special: a commit's sync comes next.
+    Settled,
+    /// A header was written over an older log; its sync comes next.
+    Restarted,
+}
+
+impl ObjectFiles {
+    /// Opens both files, and writes the first page if the object is new.
+    ///
+    /// # Errors
+    /// Of the disk. A file that is no database is left as it is: SQLite will refuse it.
+    pub(crate) fn open(disk: &Rc<dyn Disk>, path: &str) -> Result<Rc<Self>, DiskError> {
+        let database = OpenFile::open(disk, path)?;
+        let database_len = disk.len(database.id)?;
+        let mut was_empty = false;
+        if database_len <= PAGE_BYTES as u64 {
+            let mut contents = [0; PAGE_BYTES];
+            let len = disk.read_at(database.id, &mut contents, 0)?;
+            let page = Page::of(&contents[..len]);
+            was_empty = page != Page::Other;
+            if page == Page::Torn {
+                disk.write_at(database.id, &empty_database(), 0)?;
+            }
+        }
+        let log = OpenFile::open(disk, &format!("{path}{LOG_SUFFIX}"))?;
+        let log_len = disk.len(log.id)?;
+        Ok(Rc::new(Self {
+            database,
+            log,
+            is_new: was_empty && log_len == 0,
+            log_writes: Cell::new(0),
+            log_end: Cell::new(log_len),
+            header: Cell::new(if log_len == 0 { Header::Missing } else { Header::Settled }),
+            checkpointing: Cell::new(false),
+        }))
+    }
+
+    /// No batch was ever committed to this object, as far as the page cache knows.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    pub(crate) fn disk(&self) -> &Rc<dyn Disk> {
+        &self.log.disk
+    }
+
+    pub(crate) fn database_id(&self) -> FileId {
+        self.database.id
+    }
+
+    pub(crate) fn log_id(&self) -> FileId {
+        self.log.id
+    }
+
+    /// How many writes to the log there were since it was opened. A sync that begins at position `n` makes the first `n` durable.
+    pub(crate) fn log_position(&self) -> u64 {
+        self.log_writes.get()
+    }
+
+    /// The length of the part of the log that is in use, in bytes.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.log_end.get()
+    }
+
+    /// Runs a checkpoint: in it every sync waits.
+    pub(crate) fn during_checkpoint<T, E>(&self, checkpoint: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        self.checkpointing.set(true);
+        let outcome = checkpoint();
+        self.checkpointing.set(false);
+        if outcome.is_ok() {
+            self.log_end.set(0); // the next commit restarts it
+        }
+        outcome
+    }
+
+    fn note_log_write(&self, offset: u64, len: usize) {
+        self.log_writes.set(self.log_writes.get() + 1);
+        let end = offset + len as u64;
+        if offset == 0 {
+            let restarted = self.header.get() != Header::Missing;
+            self.header.set(if restarted { Header::Restarted } else { Header::First });
+            self.log_end.set(end);
+        } else {
+            self.log_end.set(self.log_end.get().max(end));
+        }
+    }
+
+    fn sync_log(&self) -> Result<(), DiskError> {
+        let header = self.header.get();
+        if header != Header::Missing {
+            self.header.set(Header::Settled);
+        }
+        if self.checkpointing.get() || header == Header::Restarted { self.disk().barrier(self.log.id) } else { Ok(()) }
+    }
+}
+
+/// What SQLite appends to the database's name for its log.
+pub(super) const LOG_SUFFIX: &str = "-wal";
+
+/// The main database file in SQLite's hands.
+pub(super) struct DatabaseFile(pub(super) Rc<ObjectFiles>);
+
+impl VfsFile for DatabaseFile {
+    fn read_at(&self, out: &mut [u8], offset: u64) -> Result<usize, Code> {
+        let file = &self.0.database;
+        file.disk.read_at(file.id, out, offset).map_err(|_| ffi::SQLITE_IOERR_READ)
+    }
+
+    fn write_at(&self, data: &[u8], offset: u64) -> Result<(), Code> {
+        let file = &self.0.database;
+        file.disk.write_at(file.id, data, offset).map_err(|error| write_code(&error))
+    }
+
+    fn truncate(&self, len: u64) -> Result<(), Code> {
+        let file = &self.0.database;
+        file.disk.truncate(file.id, len).map_err(|_| ffi::SQLITE_IOERR_TRUNCATE)
+    }
+
+    fn sync(&self) -> Result<(), Code> {
+        let file = &self.0.database;
+        file.disk.barrier(file.id).map_err(|_| ffi::SQLITE_IOERR_FSYNC)
+    }
+
+    fn len(&self) -> Result<u64, Code> {
+        let file = &self.0.database;
+        file.disk.len(file.id).map_err(|_| ffi::SQLITE_IOERR_FSTAT)
+    }
+}
+
+/// The write-ahead log in SQLite's hands.
+pub(super) struct LogFile(pub(super) Rc<ObjectFiles>);
+
+impl VfsFile for LogFile {
+    fn read_at(&self, out: &mut [u8], offset: u64) -> Result<usize, Code> {
+        let file = &self.0.log;
+        file.disk.read_at(file.id, out, offset).map_err(|_| ffi::SQLITE_IOERR_READ)
+    }
+
+    fn write_at(&self, data: &[u8], offset: u64) -> Result<(), Code> {
+        let file = &self.0.log;
+        file.disk.write_at(file.id, data, offset).map_err(|error| write_code(&error))?;
+        self.0.note_log_write(offset, data.len());
+        Ok(())
+    }
+
+    fn truncate(&self, _len: u64) -> Result<(), Code> {
+        // Nothing that we ask of SQLite cuts the log, and `Header::Missing` relies on it.
+        Err(ffi::SQLITE_IOERR_TRUNCATE)
+    }
+
+    fn sync(&self) -> Result<(), Code> {
+        self.0.sync_log().map_err(|_| ffi::SQLITE_IOERR_FSYNC)
+    }
+
+    fn len(&self) -> Result<u64, Code> {
+        let file = &self.0.log;
+        file.disk.len(file.id).map_err(|_| ffi::SQLITE_IOERR_FSTAT)
+    }
+}
+
+fn write_code(error: &DiskError) -> Code {
+    match error {
+        DiskError::Full => ffi::SQLITE_FULL,
+        DiskError::NotFound(_) | DiskError::Io(_) => ffi::SQLITE_IOERR_WRITE,
+    }
+}
+
+/// A file without a name: what a large sort or a long statement spills. It lives in memory and dies with its handle.
+#[derive(Default)]
+pub(super) struct ScratchFile(RefCell<Vec<u8>>);
+
+impl VfsFile for ScratchFile {
+    fn read_at(&self, out: &mut [u8], offset: u64) -> Result<usize, Code> {
+        let contents = self.0.borrow();
+        let rest = usize::try_from(offset).ok().and_then(|offset| contents.get(offset..)).unwrap_or_default();
+        let len = rest.len().min(out.len());
+        out[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    }
+
+    fn write_at(&self, data: &[u8], offset: u64) -> Result<(), Code> {
+        let mut contents = self.0.borrow_mut();
+        let start = usize::try_from(offset).map_err(|_| ffi::SQLITE_FULL)?;
+        let end = start.checked_add(data.len()).ok_or(ffi::SQLITE_FULL)?;
+        if contents.len() < end {
+            contents.resize(end, 0);
+        }
+        contents[start..end].copy_from_slice(data);
+        Ok(())
+    }
+
+    fn truncate(&self, len: u64) -> Result<(), Code> {
+        let len = usize::try_from(len).map_err(|_| ffi::SQLITE_IOERR_TRUNCATE)?;
+        self.0.borrow_mut().resize(len, 0);
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), Code> {
+        Ok(())
+    }
+
+    fn len(&self) -> Result<u64, Code> {
+        Ok(self.0.borrow().len() as u64)
+    }
+}

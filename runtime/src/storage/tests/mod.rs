@@ -1,0 +1,179 @@
+//! Scenarios of one object's storage, on a disk that forgets.
+
+mod disk;
+mod durability;
+mod keys;
+mod sql;
+
+use std::{
+    cell::{Cell, RefCell},
+    future::{Future, poll_fn},
+    pin::pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::task::noop_waker_ref;
+
+use self::disk::{Loss, TestDisk};
+use super::{ObjectStorage, Storage, StorageSetup};
+use crate::{
+    Error, Result,
+    gate::output::OutputGate,
+    platform::{Clock, Disk, Entropy, Instant, LocalBoxFuture, Spawn, WallTime},
+};
+
+const PATH: &str = "objects/Counter/a.sqlite";
+
+/// A node with one object that can be opened again and again.
+struct Node {
+    disk: Rc<TestDisk>,
+    tasks: Rc<Tasks>,
+    clock: Rc<TestClock>,
+}
+
+/// One activation's storage.
+struct Activation {
+    storage: Rc<ObjectStorage>,
+    gate: Rc<OutputGate>,
+    handle: Storage,
+    tasks: Rc<Tasks>,
+}
+
+impl Node {
+    fn new() -> Self {
+        Self::with_disk(Rc::default())
+    }
+
+    fn with_disk(disk: Rc<TestDisk>) -> Self {
+        Self { disk, tasks: Rc::default(), clock: Rc::default() }
+    }
+
+    fn try_open(&self) -> Result<Activation> {
+        let gate = OutputGate::new();
+        let storage = ObjectStorage::open(StorageSetup {
+            disk: Rc::clone(&self.disk) as Rc<dyn Disk>,
+            clock: Rc::clone(&self.clock) as Rc<dyn Clock>,
+            entropy: Rc::new(Ones),
+            spawn: Rc::clone(&self.tasks) as Rc<dyn Spawn>,
+            path: PATH.into(),
+            object: "Counter/a".into(),
+            gate: Rc::clone(&gate),
+            now: Rc::new(|| WallTime::from_millis(1_700_000_000_123)),
+        })?;
+        let handle = storage.handle();
+        Ok(Activation { storage, gate, handle, tasks: Rc::clone(&self.tasks) })
+    }
+
+    fn open(&self) -> Activation {
+        self.try_open().expect("the storage opens")
+    }
+
+    /// The node after its power went and came back.
+    fn lose_power(&self, loss: Loss) -> Self {
+        Self::with_disk(self.disk.after_power_loss(loss))
+    }
+
+    fn run_tasks(&self) {
+        self.tasks.run();
+    }
+}
+
+impl Activation {
+    /// Runs one turn: code that never waits for anything but storage.
+    fn turn<T>(&self, code: impl AsyncFnOnce(Storage) -> T) -> T {
+        let outcome = poll_once(code(self.handle.clone())).expect("storage calls do not suspend");
+        self.storage.end_turn();
+        outcome
+    }
+
+    fn put(&self, key: &str, value: i32) {
+        self.turn(async |storage| storage.put(key, value).await).expect("put");
+    }
+
+    fn get(&self, key: &str) -> Option<i32> {
+        self.turn(async |storage| storage.get(key).await).expect("get")
+    }
+
+    fn sql(&self, text: &str) -> Result<Vec<Vec<super::SqlStorageValue>>> {
+        self.handle.sql().exec(text, None)?.raw().collect()
+    }
+
+    /// What happens to a reply that is sent now: nothing while it is held.
+    fn reply(&self) -> Option<Result<()>> {
+        self.tasks.run();
+        poll_once(self.gate.pass())
+    }
+
+    /// The process dies: nothing more of it runs.
+    fn crash(self) {
+        self.tasks.clear();
+        self.storage.shut_down(Error::from("crash"));
+    }
+}
+
+fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(noop_waker_ref())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// Polls its tasks whenever it is told to, until none of them gets on.
+#[derive(Default)]
+struct Tasks(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
+
+impl Tasks {
+    fn run(&self) {
+        for _ in 0..8 {
+            let tasks = self.0.take();
+            let mut cx = Context::from_waker(noop_waker_ref());
+            let waiting: Vec<_> =
+                tasks.into_iter().filter_map(|mut task| task.as_mut().poll(&mut cx).is_pending().then_some(task)).collect();
+            self.0.borrow_mut().extend(waiting);
+        }
+    }
+
+    fn clear(&self) {
+        drop(self.0.take());
+    }
+}
+
+impl Spawn for Tasks {
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.0.borrow_mut().push(task);
+    }
+}
+
+#[derive(Default)]
+struct TestClock(Rc<Cell<Duration>>);
+
+impl TestClock {
+    fn advance(&self, duration: Duration) {
+        self.0.set(self.0.get() + duration);
+    }
+}
+
+impl Clock for TestClock {
+    fn wall(&self) -> WallTime {
+        WallTime::from_millis(0)
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_origin(self.0.get())
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> LocalBoxFuture<'static, ()> {
+        let now = Rc::clone(&self.0);
+        Box::pin(poll_fn(move |_| if now.get() >= deadline.since_origin() { Poll::Ready(()) } else { Poll::Pending }))
+    }
+}
+
+struct Ones;
+
+impl Entropy for Ones {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(1);
+    }
+}

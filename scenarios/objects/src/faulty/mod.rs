@@ -1,0 +1,13 @@
+//! Objects with bugs that a straight-line test passes. Each shows only under some schedule or fault, and each looks reasonable.
+
+mod counters;
+mod leader;
+mod ledger;
+mod limiter;
+mod session;
+
+pub use counters::{ForgetfulCounter, RacingCounter, UnconfirmedCounter};
+pub use leader::ForgetfulElection;
+pub use ledger::SplitLedger;
+pub use limiter::MemoryLimiter;
+pub use session::SplitSession;

@@ -1,0 +1,35 @@
+//! Durable Objects in Rust: the examples that everybody begins with, written so that they survive anything.
+//!
+//! They know nothing of the simulator that tests them. Beside them, in [`faulty`], stand twins with the bugs that a straight-line test passes: each shows only under
+//! some schedule or fault.
+
+pub mod audited_counter;
+pub mod counter;
+pub mod faulty;
+pub mod leader_election;
+pub mod ledger;
+pub mod rate_limiter;
+pub mod user_session;
+
+use dormouse::NodeBuilder;
+
+pub use crate::{
+    audited_counter::{AuditLog, AuditedCounter},
+    counter::Counter,
+    leader_election::LeaderElection,
+    ledger::Ledger,
+    rate_limiter::RateLimiter,
+    user_session::UserSession,
+};
+
+/// A node that serves the objects of this crate.
+pub fn bundled() -> NodeBuilder {
+    NodeBuilder::new("dormouse")
+        .object::<AuditLog>("AUDIT_LOG")
+        .object::<AuditedCounter>("AUDITED_COUNTER")
+        .object::<Counter>("COUNTER")
+        .object::<LeaderElection>("LEADER")
+        .object::<Ledger>("LEDGER")
+        .object::<RateLimiter>("RATE_LIMITER")
+        .object::<UserSession>("USER_SESSION")
+}

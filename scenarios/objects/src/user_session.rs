@@ -1,0 +1,101 @@
+//! A user's session: values that expire, in a table.
+//!
+//! What has expired is not served, and is removed when somebody asks for it.
+
+use dormouse::{Date, DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, durable_object, rpc};
+use serde::Deserialize;
+
+/// Keeps values until they expire.
+#[durable_object]
+#[derive(Debug)]
+pub struct UserSession {
+    sql: SqlStorage,
+}
+
+#[derive(Deserialize)]
+struct Query {
+    key: String,
+    #[serde(default)]
+    value: String,
+    ttl: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    value: String,
+    expires_at: Option<i64>,
+}
+
+/// Makes the table, if it is not there.
+pub(crate) fn create_table(sql: &SqlStorage) {
+    let created = sql.exec(
+        "CREATE TABLE IF NOT EXISTS session (
+            key TEXT PRIMARY KEY,
+            value TEXT NOT NULL,
+            expires_at INTEGER
+        )",
+        None,
+    );
+    created.expect("the statement is right; a broken storage fails the constructor");
+}
+
+/// The value of `key`, unless it has expired.
+pub(crate) fn read(sql: &SqlStorage, key: &str) -> Result<Option<String>> {
+    let rows = sql.exec("SELECT value, expires_at FROM session WHERE key = ?", vec![key.into()])?;
+    let Some(Row { value, expires_at }) = rows.to_array::<Row>()?.into_iter().next() else { return Ok(None) };
+    if expires_at.is_some_and(|at| at <= now()) {
+        sql.exec("DELETE FROM session WHERE key = ?", vec![key.into()])?;
+        return Ok(None);
+    }
+    Ok(Some(value))
+}
+
+/// Milliseconds since the epoch, as a number that SQL takes.
+pub(crate) fn now() -> i64 {
+    i64::try_from(Date::now().as_millis()).expect("the present fits")
+}
+
+impl DurableObject for UserSession {
+    fn new(state: State, _env: Env) -> Self {
+        let sql = state.storage().sql();
+        create_table(&sql);
+        Self { sql }
+    }
+
+    /// `POST /set?key=k&value=v&ttl=ms` and `GET /get?key=k`.
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        match (request.method(), request.path().as_str()) {
+            (Method::Post, "/set") => {
+                let Query { key, value, ttl } = request.query()?;
+                self.set(key, value, ttl).await?;
+                Response::empty()
+            }
+            (Method::Get, "/get") => {
+                let Query { key, .. } = request.query()?;
+                match self.get(key).await? {
+                    Some(value) => Response::ok(format!("{value}\n")),
+                    None => Response::error("No such key\n", 404),
+                }
+            }
+            _ => Response::error("Not found: try POST /set?key=k&value=v&ttl=60000 or GET /get?key=k\n", 404),
+        }
+    }
+}
+
+#[rpc]
+impl UserSession {
+    /// Stores `value`, for `ttl` milliseconds or for good.
+    pub async fn set(&self, key: String, value: String, ttl: Option<u64>) -> Result<()> {
+        let expires_at = ttl.map(|ttl| now() + i64::try_from(ttl).unwrap_or(i64::MAX / 2));
+        self.sql.exec(
+            "INSERT OR REPLACE INTO session (key, value, expires_at) VALUES (?, ?, ?)",
+            vec![key.into(), value.into(), expires_at.into()],
+        )?;
+        Ok(())
+    }
+
+    /// The value of `key`, if there is one that has not expired.
+    pub async fn get(&self, key: String) -> Result<Option<String>> {
+        read(&self.sql, &key)
+    }
+}

@@ -1,0 +1,28 @@
+//! Scenario suites: for each object a workload, faults, and what must hold; for each a faulty twin that must be found.
+//!
+//! The names are what the `dormouse` command takes: `dormouse explore counter`.
+
+mod suites;
+
+use dormouse_sim::explore::Listed;
+
+pub use crate::suites::{counter, leader_election, ledger, rate_limiter, user_session};
+
+/// Every suite of this crate, the correct ones first.
+pub fn suites() -> Vec<Listed> {
+    vec![
+        Listed::correct(counter::counter),
+        Listed::correct(counter::audited_counter),
+        Listed::correct(leader_election::leader_election),
+        Listed::correct(ledger::ledger),
+        Listed::correct(rate_limiter::rate_limiter),
+        Listed::correct(user_session::user_session),
+        Listed::faulty(counter::forgetful_counter),
+        Listed::faulty(counter::unconfirmed_counter),
+        Listed::faulty(counter::racing_counter),
+        Listed::faulty(leader_election::forgetful_election),
+        Listed::faulty(ledger::split_ledger),
+        Listed::faulty(rate_limiter::memory_limiter),
+        Listed::faulty(user_session::split_session),
+    ]
+}

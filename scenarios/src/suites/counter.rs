@@ -1,0 +1,117 @@
+//! Counters: every answer must fit one order of all increments, and no acknowledged increment may be lost.
+
+use dormouse::{DurableObject, ObjectClass, RpcCall};
+use dormouse_objects::{
+    AuditLog, AuditedCounter, Counter,
+    faulty::{ForgetfulCounter, RacingCounter, UnconfirmedCounter},
+};
+use dormouse_sim::{Client, Linearizable, Model, Scenario, Suite};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// What clients ask of a counter; there are two of them, `a` and `b`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Op {
+    /// Add one.
+    Increment(String),
+    /// Read.
+    Get(String),
+}
+
+/// A counter, if nothing ever goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct CounterModel;
+
+impl Model for CounterModel {
+    type Op = Op;
+    type Ret = u64;
+    type State = u64;
+
+    fn initial(&self) -> u64 {
+        0
+    }
+
+    fn step(&self, count: &u64, op: &Op, returned: Option<&u64>) -> Option<u64> {
+        let next = match op {
+            Op::Increment(_) => count + 1,
+            Op::Get(_) => *count,
+        };
+        returned.is_none_or(|returned| *returned == next).then_some(next)
+    }
+
+    fn object(&self, op: &Op) -> String {
+        let (Op::Increment(name) | Op::Get(name)) = op;
+        name.clone()
+    }
+}
+
+fn ops() -> impl Strategy<Value = Op> {
+    let name = || prop_oneof![3 => Just("a".to_owned()), 1 => Just("b".to_owned())];
+    prop_oneof![3 => name().prop_map(Op::Increment), 1 => name().prop_map(Op::Get)]
+}
+
+type Call = fn(&Client, String) -> RpcCall<u64>;
+
+fn suite_of<T: DurableObject + ObjectClass>(name: &'static str, increment: Call, get: Call) -> Scenario<Op, u64> {
+    Scenario::new(name)
+        .object::<T>("COUNTER")
+        .workload(ops(), 1..=20)
+        .step(move |client, op| match op {
+            Op::Increment(name) => increment(&client, name),
+            Op::Get(name) => get(&client, name),
+        })
+        .finally(vec![Op::Get("a".to_owned()), Op::Get("b".to_owned())])
+        .check(Linearizable::per_object(CounterModel))
+}
+
+/// The counter of the guide, in key-value storage.
+pub fn counter() -> Suite {
+    suite_of::<Counter>(
+        "counter",
+        |client, name| client.stub::<Counter>("COUNTER", &name).increment(),
+        |client, name| client.stub::<Counter>("COUNTER", &name).get(),
+    )
+    .into_suite()
+}
+
+/// A counter that calls another object and reads after it.
+pub fn audited_counter() -> Suite {
+    suite_of::<AuditedCounter>(
+        "audited_counter",
+        |client, name| client.stub::<AuditedCounter>("COUNTER", &name).increment(),
+        |client, name| client.stub::<AuditedCounter>("COUNTER", &name).get(),
+    )
+    .object::<AuditLog>("AUDIT_LOG")
+    .into_suite()
+}
+
+/// Faulty: keeps the count in memory and writes it later.
+pub fn forgetful_counter() -> Suite {
+    suite_of::<ForgetfulCounter>(
+        "forgetful_counter",
+        |client, name| client.stub::<ForgetfulCounter>("COUNTER", &name).increment(),
+        |client, name| client.stub::<ForgetfulCounter>("COUNTER", &name).get(),
+    )
+    .into_suite()
+}
+
+/// Faulty: answers without waiting for its write to be durable.
+pub fn unconfirmed_counter() -> Suite {
+    suite_of::<UnconfirmedCounter>(
+        "unconfirmed_counter",
+        |client, name| client.stub::<UnconfirmedCounter>("COUNTER", &name).increment(),
+        |client, name| client.stub::<UnconfirmedCounter>("COUNTER", &name).get(),
+    )
+    .into_suite()
+}
+
+/// Faulty: calls another object between its read and its write.
+pub fn racing_counter() -> Suite {
+    suite_of::<RacingCounter>(
+        "racing_counter",
+        |client, name| client.stub::<RacingCounter>("COUNTER", &name).increment(),
+        |client, name| client.stub::<RacingCounter>("COUNTER", &name).get(),
+    )
+    .object::<AuditLog>("AUDIT_LOG")
+    .into_suite()
+}

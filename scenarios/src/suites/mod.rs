@@ -1,0 +1,7 @@
+//! One file for each kind of object: its model or invariants, the suite of the correct object, and those of its faulty twins.
+
+pub mod counter;
+pub mod leader_election;
+pub mod ledger;
+pub mod rate_limiter;
+pub mod user_session;

@@ -1,0 +1,62 @@
+//! The suites as ordinary tests: the correct objects pass, each faulty twin is found.
+
+use dormouse_scenarios::{counter, leader_election, ledger, rate_limiter, suites, user_session};
+use dormouse_sim::{Detail, Seed, Suite, Violation, explore::Expectation};
+
+#[dormouse_sim::test(seeds = 500)]
+fn a_counter_loses_nothing_and_counts_nothing_twice() -> Suite {
+    counter::counter()
+}
+
+#[dormouse_sim::test(seeds = 300)]
+fn a_counter_that_calls_another_object_first_is_right_as_well() -> Suite {
+    counter::audited_counter()
+}
+
+#[dormouse_sim::test(seeds = 300)]
+fn at_most_one_worker_leads() -> Suite {
+    leader_election::leader_election()
+}
+
+#[dormouse_sim::test(seeds = 300)]
+fn a_transfer_happens_whole_or_not_at_all() -> Suite {
+    ledger::ledger()
+}
+
+#[dormouse_sim::test(seeds = 300)]
+fn a_rate_limiter_keeps_its_limit_over_hibernation_and_crashes() -> Suite {
+    rate_limiter::rate_limiter()
+}
+
+#[dormouse_sim::test(seeds = 300)]
+fn a_session_ends_when_it_should_and_not_before() -> Suite {
+    user_session::user_session()
+}
+
+/// The first seed from `first` on that breaks a promise, and the promise.
+fn first_failure(suite: &Suite, first: u64, seeds: u64) -> Option<(u64, Violation)> {
+    (first..first + seeds).find_map(|seed| Some(seed).zip(suite.run_seed(Seed(seed), Detail::Brief).violation))
+}
+
+#[test]
+fn every_faulty_twin_is_found_and_for_the_right_reason() {
+    let order = "calls take effect one at a time, in an order that clients could have seen";
+    let durable = "what was acknowledged survives a loss of power";
+    let expected = [
+        ("forgetful_counter", vec![order, durable]),
+        ("unconfirmed_counter", vec![order, durable]),
+        ("racing_counter", vec![order]),
+        ("forgetful_election", vec![order]),
+        ("split_ledger", vec![order, durable]),
+        ("memory_limiter", vec!["no more pass than the limit allows"]),
+        ("split_session", vec!["what has expired is not served"]),
+    ];
+    let faulty: Vec<_> = suites().into_iter().filter(|listed| listed.expectation == Expectation::IsFound).collect();
+    assert_eq!(faulty.len(), expected.len(), "a faulty twin is missing here");
+    for (listed, (name, promises)) in faulty.iter().zip(expected) {
+        let suite = listed.suite();
+        assert_eq!(suite.name(), name);
+        let (seed, violation) = first_failure(&suite, 0, 2_000).unwrap_or_else(|| panic!("{name} was not found"));
+        assert!(promises.contains(&violation.promise.as_str()), "{name}, seed {seed}: {violation}");
+    }
+}

@@ -1,0 +1,261 @@
+//! Linearizability: is there an order of the calls, one at a time, that explains every answer?
+//!
+//! Each call must take effect at one instant between its invocation and its return. A history is linearizable if such
+//! instants can be chosen so that a sequential [`Model`] gives the answers that the clients saw. Then, and only then, the
+//! object behaved as if it had no concurrency, no cache and no crash.
+//!
+//! - An answered call has one place, before its return.
+//! - A failed call has none: it is left out.
+//! - An unknown call, or one that never settled, has one place anywhere after its invocation, or none.
+//!
+//! Objects are independent, so each is searched on its own (Herlihy and Wing's locality); [`search`] is the search of Wing
+//! and Gong with Lowe's memory. Deciding is NP-complete: linear in the length of a history, exponential in how many calls
+//! overlap. So there is a [`Budget`], and past it the verdict is [`Verdict::Unknown`], never `Ok`.
+//!
+//! In: a history and a model. Out: a [`Verdict`]; for a violation, the longest order that works and the call that does
+//! not fit behind it.
+
+mod events;
+mod search;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::{self, Debug, Write as _};
+
+use super::model::Model;
+use crate::history::{Call, History, Outcome};
+use search::{DeadEnd, Search};
+
+/// The steps that each object is given in the first round. An object that is easy to refute is then found before the
+/// budget is spent on one that is hard to explain.
+const STEPS_FIRST_ROUND: u64 = 4_096;
+/// By how much more each round gives. What was searched in former rounds is kept.
+const ROUND_GROWTH: u64 = 8;
+
+/// How much work a check may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// How often a call may be tried at a place, over all objects.
+    pub steps: u64,
+    /// How many bytes the memory of searched places may take. A state counts without what it holds on the heap.
+    pub memory_bytes_max: usize,
+}
+
+impl Default for Budget {
+    /// Two million steps, 512 MiB.
+    fn default() -> Self {
+        Self {
+            steps: 2_000_000,
+            memory_bytes_max: 512 << 20,
+        }
+    }
+}
+
+/// What the checker found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// There is an order that explains every answer.
+    Ok,
+    /// There is none.
+    Violation(Violation),
+    /// The budget ended first.
+    Unknown {
+        /// How many steps were made.
+        steps: u64,
+    },
+}
+
+/// The proof, as far as a person can follow it. `Display` tells it in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// The object whose calls no order explains.
+    pub object: String,
+    /// The calls of a longest order that works, in that order, by their places in the history.
+    pub longest_prefix: Vec<usize>,
+    /// The place of the call that had to come next, before it returned, and could not.
+    pub stuck: usize,
+    /// The states that it met, as text: after that order, then after others as long; at most [`Violation::STATES_MAX`].
+    pub states: Vec<String>,
+    /// The stuck call, as text.
+    call: String,
+    /// The end of the longest order, as text; `None` if that is empty.
+    last: Option<String>,
+}
+
+impl Violation {
+    /// How many states a violation names at most.
+    pub const STATES_MAX: usize = search::STATES_MAX;
+
+    fn new<M>(
+        object: &str,
+        history: &History<M::Op, M::Ret>,
+        search: &Search<'_, M>,
+        end: DeadEnd,
+    ) -> Self
+    where
+        M: Model,
+        M::Op: Debug,
+        M::Ret: Debug,
+    {
+        let DeadEnd {
+            order,
+            stuck,
+            states,
+        } = end;
+        let calls = history.calls();
+        Self {
+            object: object.to_owned(),
+            stuck,
+            states: states
+                .into_iter()
+                .map(|state| format!("{:?}", search.state(state)))
+                .collect(),
+            call: in_words(&calls[stuck]),
+            last: order.last().map(|last| in_words(&calls[*last])),
+            longest_prefix: order,
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {} fits into no order of the calls; ",
+            self.object, self.call
+        )?;
+        match (&self.last, self.longest_prefix.len()) {
+            (None, _) => f.write_str("even as the first call")?,
+            (Some(last), 1) => write!(f, "after {last}")?,
+            (Some(last), length) => {
+                write!(
+                    f,
+                    "after the longest order that works, {length} calls up to {last}"
+                )?;
+            }
+        }
+        write!(f, ", it met the state {}", self.states.join(", or "))
+    }
+}
+
+fn in_words<Op: Debug, Ret: Debug>(call: &Call<Op, Ret>) -> String {
+    let Call {
+        client,
+        op,
+        invoked,
+        ..
+    } = call;
+    let mut words = format!("client-{client}'s {op:?}");
+    let written = match (&call.outcome, call.returned) {
+        (Outcome::Ok(ret), Some(returned)) => {
+            write!(words, " -> {ret:?} ({invoked} to {returned})")
+        }
+        (Outcome::Ok(ret), None) => write!(words, " -> {ret:?} (from {invoked} on)"),
+        (Outcome::Failed(_) | Outcome::Unknown(_), _) => {
+            write!(words, " -> unknown (from {invoked} on)")
+        }
+    };
+    written.expect("a string takes it");
+    words
+}
+
+/// Judges a history.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// use dormouse_sim::{
+///     Call, History, Model, Moment, Outcome,
+///     check::linearizability::{Budget, Verdict, check},
+/// };
+///
+/// #[derive(Debug)]
+/// struct Increment;
+/// struct Counter;
+///
+/// impl Model for Counter {
+///     type Op = Increment;
+///     type Ret = u64;
+///     type State = u64;
+///
+///     fn initial(&self) -> u64 {
+///         0
+///     }
+///
+///     fn step(&self, count: &u64, _: &Increment, ret: Option<&u64>) -> Option<u64> {
+///         let next = count + 1;
+///         ret.is_none_or(|ret| *ret == next).then_some(next)
+///     }
+///
+///     fn object(&self, _: &Increment) -> String {
+///         "counter".to_owned()
+///     }
+/// }
+///
+/// // Two clients, one after the other, and both are told "1": a lost update.
+/// let moment = |order| Moment { order, at: Duration::from_millis(order) };
+/// let one = |client, order| Call {
+///     client,
+///     index: 0,
+///     op: Increment,
+///     invoked: moment(order),
+///     returned: Some(moment(order + 1)),
+///     outcome: Outcome::Ok(1),
+/// };
+/// let history: History<_, _> = [one(1, 0), one(2, 2)].into_iter().collect();
+///
+/// let Verdict::Violation(violation) = check(&Counter, &history, Budget::default()) else {
+///     panic!("a lost update")
+/// };
+/// assert_eq!(
+///     violation.to_string(),
+///     "counter: client-2's Increment -> 1 (+0.002s to +0.003s) fits into no order of the calls; \
+///      after client-1's Increment -> 1 (+0.000s to +0.001s), it met the state 1",
+/// );
+/// ```
+pub fn check<M>(model: &M, history: &History<M::Op, M::Ret>, budget: Budget) -> Verdict
+where
+    M: Model,
+    M::Op: Debug,
+    M::Ret: Debug,
+{
+    let objects = history.partition(|call| model.object(&call.op));
+    let mut open: Vec<_> = objects
+        .iter()
+        .map(|(object, places)| (object, Search::new(model, history.calls(), places)))
+        .collect();
+    let mut steps = 0;
+    let mut quota = STEPS_FIRST_ROUND;
+    loop {
+        let mut held: usize = open.iter().map(|(_, search)| search.memory_bytes()).sum();
+        let mut undecided = Vec::new();
+        for (object, mut search) in open {
+            let (steps_before, held_before) = (search.steps(), search.memory_bytes());
+            let decided = search.run(
+                quota.min(budget.steps - steps),
+                budget.memory_bytes_max.saturating_sub(held - held_before),
+            );
+            steps += search.steps() - steps_before;
+            held = held - held_before + search.memory_bytes();
+            match decided {
+                Some(Ok(())) => held -= search.memory_bytes(),
+                Some(Err(end)) => {
+                    return Verdict::Violation(Violation::new(object, history, &search, end));
+                }
+                None => undecided.push((object, search)),
+            }
+        }
+        if undecided.is_empty() {
+            return Verdict::Ok;
+        }
+        if steps >= budget.steps || held >= budget.memory_bytes_max {
+            return Verdict::Unknown { steps };
+        }
+        open = undecided;
+        quota = quota.saturating_mul(ROUND_GROWTH);
+    }
+}

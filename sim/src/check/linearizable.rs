@@ -1,0 +1,62 @@
+//! The scenario's side of the linearizability checker: history and model in, verdict in words out.
+//!
+//! The last reads of a run are made after a final loss of power. If the history is fine without them and not with them, what was broken is
+//! not the order of events but durability, and the report says so.
+
+use std::fmt::{self, Debug};
+
+use super::{
+    Check, Observed, Violation,
+    linearizability::{self, Budget, Verdict},
+    model::Model,
+};
+use crate::history::History;
+
+/// The promise about order.
+pub const PROMISE_ORDER: &str = "calls take effect one at a time, in an order that clients could have seen";
+/// The promise about survival.
+pub const PROMISE_DURABLE: &str = "what was acknowledged survives a loss of power";
+
+/// Checks every object of a run against a sequential [`Model`].
+pub struct Linearizable<M> {
+    model: M,
+    budget: Budget,
+}
+
+impl<M: Model> Linearizable<M> {
+    /// Each object on its own: calls to different objects are not ordered with each other.
+    pub fn per_object(model: M) -> Self {
+        Self { model, budget: Budget::default() }
+    }
+}
+
+impl<M> Check<M::Op, M::Ret> for Linearizable<M>
+where
+    M: Model,
+    M::Op: Clone + Debug,
+    M::Ret: Clone + Debug,
+{
+    fn check(&self, run: &Observed<'_, M::Op, M::Ret>) -> Result<(), Violation> {
+        match linearizability::check(&self.model, run.history, self.budget) {
+            Verdict::Ok => Ok(()),
+            Verdict::Unknown { steps } => {
+                let why = format!("the checker gave up after {steps} steps; make the history shorter or the model simpler");
+                Err(Violation::new("the history can be judged", why))
+            }
+            Verdict::Violation(violation) => {
+                let calls = run.history.calls();
+                let before: History<_, _> = calls[..calls.len() - run.last_reads].iter().cloned().collect();
+                let without_last_reads = linearizability::check(&self.model, &before, self.budget);
+                let fine_before = matches!(without_last_reads, Verdict::Ok) && run.last_reads > 0;
+                let promise = if fine_before { PROMISE_DURABLE } else { PROMISE_ORDER };
+                Err(Violation::new(promise, violation.to_string()))
+            }
+        }
+    }
+}
+
+impl<M> fmt::Debug for Linearizable<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Linearizable").field("budget", &self.budget).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,153 @@
+//! The pool: one worker process for each core, each given a task at a time.
+//!
+//! A worker that dies without a word costs its task: the task's seeds are then run one by one, each in a process of its own, until the one
+//! that kills is found.
+
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead as _, BufReader, Write as _},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+};
+
+use super::{
+    Failure, Summary,
+    worker::{AfterFailure, Answer, Task},
+};
+use crate::{Seed, Violation};
+
+/// The subcommand that makes the command a worker.
+pub(super) const WORKER: &str = "worker";
+
+/// What one task came to.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) task: Task,
+    pub(super) summary: Summary,
+    pub(super) sample: Option<(Seed, u64)>,
+}
+
+/// Runs `tasks` on `jobs` workers. `finished` hears of each result as it comes and says whether to go on.
+///
+/// # Errors
+/// The command cannot execute itself.
+pub(super) fn run(tasks: Vec<Task>, jobs: usize, mut finished: impl FnMut(Finished) -> GoOn) -> io::Result<()> {
+    let tasks = Mutex::new(VecDeque::from(tasks));
+    let (sender, results) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (tasks, sender) = (&tasks, sender.clone());
+            scope.spawn(move || {
+                let outcome = work_off(tasks, &sender);
+                if let Err(error) = outcome {
+                    sender.send(Err(error)).ok(); // nobody listens any more: it was told to stop
+                }
+            });
+        }
+        drop(sender);
+        for result in results {
+            if finished(result?) == GoOn::No {
+                tasks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Whether more tasks are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GoOn {
+    Yes,
+    No,
+}
+
+fn work_off(tasks: &Mutex<VecDeque<Task>>, results: &mpsc::Sender<io::Result<Finished>>) -> io::Result<()> {
+    let mut worker: Option<Worker> = None;
+    loop {
+        let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(task) = task else { return Ok(()) };
+        let mut hands = match worker.take() {
+            Some(hands) => hands,
+            None => Worker::start()?,
+        };
+        let result = match hands.run(&task) {
+            Some(Answer::Done { summary, sample }) => {
+                worker = Some(hands);
+                Finished { task, summary, sample }
+            }
+            Some(Answer::Hangs(seed)) => {
+                let failure = Failure { seed, violation: Violation::new("a run ends", "the run hangs in real time"), hash: 0 };
+                let summary = Summary { seeds: seed.0 - task.first + 1, failures: vec![failure], ..Summary::default() };
+                Finished { task, summary, sample: None }
+            }
+            None => find_the_killer(task)?,
+        };
+        if results.send(Ok(result)).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// A worker died in `task` without a word: runs the seeds one by one, each in a fresh process.
+fn find_the_killer(task: Task) -> io::Result<Finished> {
+    let mut summary = Summary::default();
+    for first in task.first..task.first.saturating_add(task.count) {
+        let alone = Task { first, count: 1, ..task.clone() };
+        match Worker::start()?.run(&alone) {
+            Some(Answer::Done { summary: one, .. }) => summary.merge(one),
+            Some(Answer::Hangs(_)) | None => {
+                summary.seeds += 1;
+                let violation = Violation::new("a run ends", "the run killed its process");
+                summary.failures.push(Failure { seed: Seed(first), violation, hash: 0 });
+            }
+        }
+        if !summary.failures.is_empty() && task.after_failure == AfterFailure::Stop {
+            break;
+        }
+    }
+    Ok(Finished { task, summary, sample: None })
+}
+
+/// Runs one seed in a fresh process.
+///
+/// # Errors
+/// The command cannot execute itself.
+pub(super) fn in_a_fresh_process(suite: &str, seed: Seed) -> io::Result<Option<Answer>> {
+    let task = Task { suite: suite.to_owned(), first: seed.0, count: 1, after_failure: AfterFailure::GoOn };
+    Ok(Worker::start()?.run(&task))
+}
+
+struct Worker {
+    process: Child,
+    tasks: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    fn start() -> io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let mut process = command.arg(WORKER).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let tasks = process.stdin.take().expect("it was asked for");
+        let answers = BufReader::new(process.stdout.take().expect("it was asked for"));
+        Ok(Self { process, tasks, answers })
+    }
+
+    /// The worker's answer, or nothing if it died over the task.
+    fn run(&mut self, task: &Task) -> Option<Answer> {
+        let mut line = serde_json::to_string(task).expect("a task has a JSON form");
+        line.push('\n');
+        self.tasks.write_all(line.as_bytes()).ok()?;
+        self.tasks.flush().ok()?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).ok()?;
+        serde_json::from_str(&answer).ok()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.process.kill().ok(); // it may be gone already
+        self.process.wait().ok();
+    }
+}

@@ -1,0 +1,89 @@
+//! A worker: a process that runs the seeds that it is told to, one after another.
+//!
+//! It reads tasks and writes results, a line of JSON each. It is the command itself, executed again.
+
+use std::{
+    io::{self, BufRead as _, Write as _},
+    time::Instant,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Listed, Summary, run_seed, watchdog::Watchdog};
+use crate::{Detail, Seed};
+
+/// Seeds to be run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// The suite's name.
+    pub suite: String,
+    /// The first seed.
+    pub first: u64,
+    /// How many, one after the other.
+    pub count: u64,
+    /// Whether to go on after the first failure.
+    pub after_failure: AfterFailure,
+}
+
+/// What to do when a seed has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AfterFailure {
+    /// Leave the rest of the task.
+    Stop,
+    /// Run the rest as well.
+    GoOn,
+}
+
+/// What a worker says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The task is done.
+    Done {
+        /// What came of it.
+        summary: Summary,
+        /// Seed and hash of the last run, to be compared with another process's.
+        sample: Option<(Seed, u64)>,
+    },
+    /// This seed hangs; the worker ends.
+    Hangs(Seed),
+}
+
+/// Answers tasks until there are no more.
+///
+/// # Errors
+/// Its input or output broke, or it was given what is no task.
+pub fn serve(suites: &[Listed]) -> io::Result<()> {
+    std::panic::set_hook(Box::new(|_| {})); // panics are results here; the report tells of them
+    let watchdog = Watchdog::start(|seed| {
+        say(&Answer::Hangs(seed)).ok();
+        std::process::abort();
+    });
+    for line in io::stdin().lock().lines() {
+        let task: Task = serde_json::from_str(&line?)?;
+        let listed = suites.iter().find(|listed| listed.suite().name() == task.suite);
+        let suite = listed.ok_or_else(|| io::Error::other(format!("no suite {}", task.suite)))?.suite();
+        let started = Instant::now();
+        let mut summary = Summary::default();
+        let mut sample = None;
+        for seed in (task.first..task.first.saturating_add(task.count)).map(Seed) {
+            let run = watchdog.during(seed, || run_seed(&suite, seed, Detail::Brief));
+            sample = Some((seed, run.hash));
+            let failed = run.violation.is_some();
+            summary.add(seed, run);
+            if failed && task.after_failure == AfterFailure::Stop {
+                break;
+            }
+        }
+        summary.worked = started.elapsed();
+        say(&Answer::Done { summary, sample })?;
+    }
+    Ok(())
+}
+
+fn say(answer: &Answer) -> io::Result<()> {
+    let mut line = serde_json::to_string(answer)?;
+    line.push('\n');
+    let mut out = io::stdout().lock();
+    out.write_all(line.as_bytes())?;
+    out.flush()
+}

@@ -1,0 +1,145 @@
+//! The faults of one run: which wait for their point, which are going on, which took effect.
+
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
+
+use dormouse::platform::Leg;
+
+use super::{Fault, FaultKind, Trigger};
+use crate::seed::Draw;
+
+/// How many messages or syncs a slow spell lasts.
+const SLOW_SPELL: u32 = 8;
+
+/// How often each kind of fault took effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Effects(pub(crate) [u64; FaultKind::ALL.len()]);
+
+impl Effects {
+    /// How often `kind` took effect.
+    pub fn of(&self, kind: FaultKind) -> u64 {
+        self.0[kind.index()]
+    }
+
+    pub(crate) fn add(&mut self, kind: FaultKind, times: u64) {
+        self.0[kind.index()] += times;
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (sum, more) in self.0.iter_mut().zip(other.0) {
+            *sum += more;
+        }
+    }
+}
+
+/// The faults of one run.
+#[derive(Debug, Default)]
+pub(crate) struct ArmedFaults {
+    at_points: Vec<Fault>,
+    passages: BTreeMap<(Rc<str>, &'static str), u64>,
+    lose_next: [bool; 2],
+    slow_links: Option<Duration>,
+    slow_links_left: std::cell::Cell<u32>,
+    slow_syncs: Option<Duration>,
+    slow_syncs_left: u32,
+    fail_next_sync: bool,
+    healed: bool,
+    pub(crate) effects: Effects,
+}
+
+impl ArmedFaults {
+    /// Arms those of `faults` that wait for a point; the others have their time.
+    pub(crate) fn new(faults: &[Fault]) -> Self {
+        let at_points = faults.iter().filter(|fault| matches!(fault.trigger, Trigger::Point { .. }));
+        Self { at_points: at_points.cloned().collect(), ..Self::default() }
+    }
+
+    /// Counts a passage of a point, and returns the faults that fire at it.
+    pub(crate) fn pass(&mut self, on: &Rc<str>, point: &'static str) -> Vec<Fault> {
+        if self.at_points.is_empty() {
+            return Vec::new();
+        }
+        let passage = self.passages.entry((Rc::clone(on), point)).or_default();
+        *passage += 1;
+        let passage = *passage;
+        let mut fired = Vec::new();
+        self.at_points.retain(|fault| {
+            let Trigger::Point { machine, name, nth } = &fault.trigger else { return false };
+            let fires = *nth == passage && name == point && **machine == **on;
+            if fires {
+                fired.push(fault.clone());
+            }
+            !fires
+        });
+        fired
+    }
+
+    /// No fault happens from now on.
+    pub(crate) fn heal(&mut self) {
+        self.at_points.clear();
+        self.lose_next = [false; 2];
+        self.slow_links = None;
+        self.slow_syncs = None;
+        self.fail_next_sync = false;
+        self.healed = true;
+    }
+
+    pub(crate) fn is_healed(&self) -> bool {
+        self.healed
+    }
+
+    pub(crate) fn lose_next(&mut self, leg: Leg) {
+        self.lose_next[leg as usize] = true;
+    }
+
+    pub(crate) fn slow_links(&mut self, by: Duration) {
+        self.slow_links = Some(by.min(Duration::from_secs(2)));
+        self.slow_links_left.set(SLOW_SPELL);
+        self.effects.add(FaultKind::SlowLinks, 1);
+    }
+
+    pub(crate) fn slow_syncs(&mut self, by: Duration) {
+        self.slow_syncs = Some(by);
+        self.slow_syncs_left = SLOW_SPELL;
+    }
+
+    pub(crate) fn fail_next_sync(&mut self) {
+        self.fail_next_sync = true;
+    }
+
+    /// Whether the connection of a message that leaves now is lost.
+    pub(crate) fn loses(&mut self, leg: Leg) -> bool {
+        std::mem::take(&mut self.lose_next[leg as usize])
+    }
+
+    /// What a message that leaves now takes longer than usual.
+    pub(crate) fn extra_latency(&self) -> Duration {
+        match (self.slow_links, self.slow_links_left.get()) {
+            (Some(by), left @ 1..) => {
+                self.slow_links_left.set(left - 1);
+                by
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// How long a sync that starts now takes, and whether it fails.
+    pub(crate) fn sync(&mut self, draw: &mut Draw) -> (Duration, bool) {
+        let usual = match draw.below(8) {
+            0..=3 => 0,
+            4..=5 => 1,
+            6 => draw.below(5),
+            _ => draw.below(30),
+        };
+        let mut takes = Duration::from_millis(usual);
+        if let (Some(by), 1..) = (self.slow_syncs, self.slow_syncs_left) {
+            self.slow_syncs_left -= 1;
+            self.effects.add(FaultKind::SlowSync, 1);
+            takes += by;
+        }
+        let fails = std::mem::take(&mut self.fail_next_sync);
+        if fails {
+            self.effects.add(FaultKind::FailSync, 1);
+        }
+        (takes, fails)
+    }
+}

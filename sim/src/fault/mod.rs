@@ -1,0 +1,238 @@
+//! Faults: what can go wrong in a world, when, and whether it did.
+//!
+//! A fault is data: a kind, a trigger, a size. Triggers are a virtual time or the n-th passage of an *injection point* on a
+//! machine; points reach the narrow windows that times never hit. [`armed`] holds the ones that wait for their point and counts which took effect: a
+//! fault that never does anything tests nothing, so the table at the end of a run names it.
+
+pub(crate) mod armed;
+
+use std::{fmt, time::Duration};
+
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// The kinds of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// The node's process dies and starts again; the page cache survives.
+    ProcessCrash,
+    /// The node's machine loses power and comes back; unsynced writes survive in part at most.
+    PowerLoss,
+    /// Every object that has nothing to do is dropped from memory.
+    Hibernate,
+    /// Every object is dropped from memory, whatever it is doing.
+    Evict,
+    /// A connection is lost with a call under way: the call never runs.
+    LoseCall,
+    /// A connection is lost with a reply under way: the call ran.
+    LoseReply,
+    /// Messages take longer for a while.
+    SlowLinks,
+    /// Syncs take longer for a while, up to more than the gate's limit.
+    SlowSync,
+    /// A sync fails; what it covered never becomes durable.
+    FailSync,
+}
+
+impl FaultKind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::ProcessCrash,
+        Self::PowerLoss,
+        Self::Hibernate,
+        Self::Evict,
+        Self::LoseCall,
+        Self::LoseReply,
+        Self::SlowLinks,
+        Self::SlowSync,
+        Self::FailSync,
+    ];
+
+    /// The kind in words, as in reports.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ProcessCrash => "process crash",
+            Self::PowerLoss => "power loss",
+            Self::Hibernate => "hibernate",
+            Self::Evict => "evict",
+            Self::LoseCall => "lose call",
+            Self::LoseReply => "lose reply",
+            Self::SlowLinks => "slow links",
+            Self::SlowSync => "slow sync",
+            Self::FailSync => "fail sync",
+        }
+    }
+
+    fn index(self) -> usize {
+        Self::ALL.iter().position(|&kind| kind == self).expect("ALL holds every kind")
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// When a fault happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// So many milliseconds of virtual time after the start.
+    At(u64),
+    /// At a passage of an injection point on the node's machine, or for links on any machine.
+    Point {
+        /// The machine: `server`, `client-1`, ...
+        machine: String,
+        /// The point's name: one of [`POINTS`].
+        name: String,
+        /// Which passage of it on that machine, counted from 1 over the whole run, restarts included.
+        nth: u64,
+    },
+}
+
+/// One fault of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What happens.
+    pub kind: FaultKind,
+    /// When it happens.
+    pub trigger: Trigger,
+    /// How long the machine stays down, or how much is added to each message or sync, in milliseconds.
+    pub millis: u64,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.trigger {
+            Trigger::At(millis) => write!(f, "{} at {:?}", self.kind, Duration::from_millis(*millis))?,
+            Trigger::Point { machine, name, nth } => {
+                write!(f, "{} at passage {nth} of {name} on {machine}", self.kind)?;
+            }
+        }
+        match self.kind {
+            FaultKind::ProcessCrash | FaultKind::PowerLoss => write!(f, ", down for {} ms", self.millis),
+            FaultKind::SlowLinks | FaultKind::SlowSync => write!(f, ", {} ms slower", self.millis),
+            FaultKind::Hibernate
+            | FaultKind::Evict
+            | FaultKind::LoseCall
+            | FaultKind::LoseReply
+            | FaultKind::FailSync => Ok(()),
+        }
+    }
+}
+
+/// The injection points at which generated faults may fire: passages that every workload makes, each opening a window of its own.
+pub const POINTS: [&str; 14] = [
+    "activation_start",
+    "commit",
+    "committed",
+    "constructed",
+    "deliver",
+    "disk_sync",
+    "disk_synced",
+    "disk_write",
+    "durable",
+    "link_call",
+    "link_reply",
+    "output",
+    "storage_open",
+    "turn",
+];
+
+/// Which faults a scenario is run with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults {
+    kinds: Vec<FaultKind>,
+    most: usize,
+}
+
+impl Faults {
+    /// Every kind there is, at most six in a run.
+    pub fn all() -> Self {
+        Self { kinds: FaultKind::ALL.to_vec(), most: 6 }
+    }
+
+    /// None: only the order of events varies.
+    pub fn none() -> Self {
+        Self { kinds: Vec::new(), most: 0 }
+    }
+
+    /// Only these kinds, at most six in a run.
+    pub fn only(kinds: impl IntoIterator<Item = FaultKind>) -> Self {
+        Self { kinds: kinds.into_iter().collect(), most: 6 }
+    }
+
+    /// All but this kind.
+    #[must_use]
+    pub fn without(mut self, kind: FaultKind) -> Self {
+        self.kinds.retain(|&other| other != kind);
+        self
+    }
+
+    /// At most so many in a run.
+    #[must_use]
+    pub fn at_most(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// The strategy that generates a plan's faults. Each plan first draws which kinds are on: a little of everything everywhere hides what a
+    /// lot of one thing shows.
+    pub(crate) fn strategy(&self, clients: usize) -> BoxedStrategy<Vec<Fault>> {
+        if self.kinds.is_empty() || self.most == 0 {
+            return Just(Vec::new()).boxed();
+        }
+        let kinds = self.kinds.clone();
+        let count = kinds.len();
+        let switched_on = proptest::collection::vec(any::<bool>(), count);
+        let raw = (any::<prop::sample::Index>(), trigger(clients), millis());
+        (switched_on, proptest::collection::vec(raw, 0..=self.most))
+            .prop_map(move |(switched_on, raw)| {
+                let mut on: Vec<_> = kinds.iter().zip(&switched_on).filter(|(_, on)| **on).map(|(kind, _)| *kind).collect();
+                if on.is_empty() {
+                    on.clone_from(&kinds);
+                }
+                raw.into_iter().map(|(kind, trigger, millis)| Fault { kind: *kind.get(&on), trigger, millis }).collect()
+            })
+            .boxed()
+    }
+}
+
+fn trigger(clients: usize) -> impl Strategy<Value = Trigger> {
+    let early = 0..40_u64;
+    let any_time = 0..FAULT_TIME_MAX_MILLIS;
+    prop_oneof![
+        2 => early.prop_map(Trigger::At),
+        1 => any_time.prop_map(Trigger::At),
+        5 => (prop::sample::select(&POINTS[..]), 1..30_u64, 0..=clients).prop_map(|(name, nth, machine)| {
+            // Only links are passed on the clients' machines.
+            let machine = if name.starts_with("link_") && machine > 0 { format!("client-{machine}") } else { SERVER.to_owned() };
+            Trigger::Point { machine, name: name.to_owned(), nth }
+        }),
+    ]
+}
+
+fn millis() -> impl Strategy<Value = u64> {
+    prop_oneof![3 => 1..50_u64, 2 => 50..2_000_u64, 1 => 2_000..40_000_u64]
+}
+
+/// The machine that runs the objects.
+pub(crate) const SERVER: &str = "server";
+
+/// The latest time at which a generated fault fires.
+const FAULT_TIME_MAX_MILLIS: u64 = 30_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_place_in_the_list() {
+        for (index, kind) in FaultKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind.index(), index);
+        }
+    }
+}

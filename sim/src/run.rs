@@ -1,0 +1,253 @@
+//! One run: a plan goes in, a world is made, lives and ends, and the checkers judge it.
+
+use std::{
+    cell::{Cell, RefCell},
+    fmt::{Debug, Write as _},
+    rc::Rc,
+    time::Duration,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    check::{Observed, Violation, activations},
+    executor,
+    fault::{FaultKind, armed::Effects},
+    history::{Call, History, Moment, Outcome},
+    plan::{Plan, Step},
+    scenario::{Client, Detail, Scenario, is_refusal},
+    trace::{Recorder, layer::with_trace},
+    world::{Drive, Remains, World, director::Tape},
+};
+
+/// How long the objects and their clients have after the last fault is healed.
+const LIVENESS_BOUND: Duration = Duration::from_secs(300);
+/// How long the node may take to start.
+const START_BOUND: Duration = Duration::from_secs(10);
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Run {
+    /// The first promise that was broken, if one was.
+    pub violation: Option<Violation>,
+    /// The hash of the trace: equal for equal seeds.
+    pub hash: u64,
+    /// How often each kind of fault took effect.
+    pub effects: Effects,
+    /// How much virtual time passed.
+    pub lasted: Duration,
+    /// How many calls the clients made.
+    pub calls: usize,
+    /// The choices that were made between events ready at the same time.
+    pub tape: Tape,
+    /// Texts for a report; with [`Detail::Full`] only.
+    pub texts: Option<Texts>,
+}
+
+/// A run as a person reads it.
+#[derive(Clone, Debug)]
+pub struct Texts {
+    /// The plan with the tape that was recorded, as JSON, to be run again.
+    pub plan_json: String,
+    /// The plan in words.
+    pub plan: String,
+    /// What the clients saw and which faults took effect, in order.
+    pub story: String,
+    /// Everything that the runtime and the world did.
+    pub trace: String,
+}
+
+struct Script<Op, Ret> {
+    world: Rc<World>,
+    history: Rc<RefCell<History<Op, Ret>>>,
+    running: Rc<Cell<usize>>,
+}
+
+pub(crate) fn run<Op, Ret>(scenario: &Scenario<Op, Ret>, plan: &Plan<Op>, detail: Detail) -> Run
+where
+    Op: Clone + Debug + Serialize + DeserializeOwned + 'static,
+    Ret: Clone + Debug + 'static,
+{
+    let history = Rc::new(RefCell::new(History::default()));
+    let lived = with_trace(|| executor::run(plan.seed.0, live(scenario, plan, Rc::clone(&history))));
+    let Lived { remains, last_reads } = lived;
+    let history = history.borrow();
+    let Remains { trace, tape, effects, violations, lasted } = remains;
+    let observed = Observed { history: &history, last_reads, trace: &trace };
+    let violation = violations
+        .into_iter()
+        .next()
+        .or_else(|| activations::check(&trace).err())
+        .or_else(|| scenario.checks.iter().find_map(|check| check.check(&observed).err()));
+    let texts = (detail == Detail::Full).then(|| {
+        let mut with_tape = plan.clone();
+        with_tape.tape.clone_from(&tape);
+        Texts { plan_json: with_tape.to_json(), plan: plan.to_string(), story: story(&trace), trace: trace.text() }
+    });
+    Run { violation, hash: trace.hash(), effects, lasted, calls: history.calls().len(), tape, texts }
+}
+
+struct Lived {
+    remains: Remains,
+    last_reads: usize,
+}
+
+/// From the start of the server to the last read.
+async fn live<Op, Ret>(
+    scenario: &Scenario<Op, Ret>,
+    plan: &Plan<Op>,
+    history: Rc<RefCell<History<Op, Ret>>>,
+) -> Lived
+where
+    Op: Clone + Debug + 'static,
+    Ret: Clone + Debug + 'static,
+{
+    let world = World::new(plan.seed, &plan.faults, plan.tape.clone(), scenario.serves.clone());
+    let heal_at = Duration::from_millis(plan.heal_at);
+    world.at(heal_at, |world| world.heal());
+    world.start_server();
+    world.drive(START_BOUND, || world.server_is_up()).await;
+    let script = Script { world: Rc::clone(&world), history, running: Rc::default() };
+    for (index, steps) in plan.clients.iter().enumerate() {
+        script.start(scenario, index + 1, &format!("client-{}", index + 1), steps.clone());
+    }
+    let mut last_reads = 0;
+    if script.settle(heal_at + LIVENESS_BOUND).await && !scenario.finally.is_empty() {
+        let before = script.history.borrow().calls().len();
+        lose_power_for_good(&world).await;
+        let steps = scenario.finally.iter().map(|op| Step { pause: 0, op: op.clone() }).collect();
+        script.start(scenario, plan.clients.len() + 1, "last", steps);
+        script.settle(world.now() + LIVENESS_BOUND).await;
+        last_reads = script.history.borrow().calls().len() - before;
+    }
+    drop(script);
+    Lived { remains: world.tear_down().await, last_reads }
+}
+
+/// What was acknowledged must survive a last loss of power, whatever the plan's faults were.
+async fn lose_power_for_good(world: &Rc<World>) {
+    if !world.faults.borrow().is_healed() {
+        world.heal();
+    }
+    world.drive(world.now() + LIVENESS_BOUND, || world.server_is_up()).await;
+    world.crash(FaultKind::PowerLoss, Duration::from_millis(1));
+    world.drive(world.now() + LIVENESS_BOUND, || world.server_is_up()).await;
+}
+
+impl<Op, Ret> Script<Op, Ret>
+where
+    Op: Clone + Debug + 'static,
+    Ret: Clone + Debug + 'static,
+{
+    fn start(&self, scenario: &Scenario<Op, Ret>, number: usize, name: &str, steps: Vec<Step<Op>>) {
+        let (env, platform, life) = self.world.start_client(name);
+        let client = Client { number, env, platform };
+        let carry_out = Rc::clone(scenario.step.as_ref().expect("a suite's scenario has a step"));
+        let (world, history, running) = (Rc::clone(&self.world), Rc::clone(&self.history), Rc::clone(&self.running));
+        running.set(running.get() + 1);
+        let name: Rc<str> = name.into();
+        life.tasks.spawn(Box::pin(async move {
+            for (index, Step { pause, op }) in steps.into_iter().enumerate() {
+                if pause > 0 {
+                    client.sleep(Duration::from_millis(pause)).await;
+                }
+                let invoked = moment(&world);
+                note(&world, &name, "invoke", |recorder| recorder.text("op", format_args!("{op:?}")));
+                let place = history.borrow_mut().push(Call {
+                    client: number,
+                    index,
+                    op: op.clone(),
+                    invoked,
+                    returned: None,
+                    outcome: Outcome::Unknown("never settled".to_owned()),
+                });
+                let result = carry_out(client.clone(), op).await;
+                let outcome = match result {
+                    Ok(ret) => Outcome::Ok(ret),
+                    Err(error) if is_refusal(&error) => Outcome::Failed(error.to_string()),
+                    Err(error) => Outcome::Unknown(error.to_string()),
+                };
+                note(&world, &name, outcome_name(&outcome), |recorder| match &outcome {
+                    Outcome::Ok(ret) => recorder.text("returned", format_args!("{ret:?}")),
+                    Outcome::Failed(why) | Outcome::Unknown(why) => recorder.text("error", why),
+                });
+                history.borrow_mut().settle(place, moment(&world), outcome);
+            }
+            running.set(running.get() - 1);
+        }));
+    }
+
+    /// Waits until every client is done; says whether the run can go on.
+    async fn settle(&self, limit: Duration) -> bool {
+        let done = || self.running.get() == 0 || self.world.has_violations();
+        if self.world.drive(limit, done).await == Drive::Stuck {
+            let history = self.history.borrow();
+            let open = history.calls().iter().find(|call| call.returned.is_none());
+            let what = open.map_or_else(
+                || "a client never got to its next call".to_owned(),
+                |call| format!("client-{} never got an answer to {:?}", call.client, call.op),
+            );
+            let why = format!("{what}, {:?} after the start", self.world.now());
+            self.world.violated(Violation::new("every call settles", why));
+        }
+        !self.world.has_violations()
+    }
+}
+
+fn moment(world: &World) -> Moment {
+    Moment { order: world.next_moment(), at: world.now() }
+}
+
+fn note(world: &World, place: &Rc<str>, name: &'static str, fields: impl FnOnce(&mut Recorder<'_>)) {
+    fields(&mut world.trace.borrow_mut().record(world.now(), place, name));
+}
+
+fn outcome_name<Ret>(outcome: &Outcome<Ret>) -> &'static str {
+    match outcome {
+        Outcome::Ok(_) => "ok",
+        Outcome::Failed(_) => "failed",
+        Outcome::Unknown(_) => "unknown",
+    }
+}
+
+/// The trace, cut down to what a person needs first: calls, their outcomes, faults, and what became of the objects.
+fn story(trace: &crate::trace::Trace) -> String {
+    let mut story = String::new();
+    for event in trace.events() {
+        let told = match event.name() {
+            "invoke" => format!("{} asks {}", event.place(), event.text("op").unwrap_or_default()),
+            "ok" => format!("{} <- {}", event.place(), event.text("returned").unwrap_or_default()),
+            "failed" | "unknown" => {
+                format!("{} <- {}: {}", event.place(), event.name(), event.text("error").unwrap_or_default())
+            }
+            "FAULT" => format!("FAULT {}", event.text("kind").unwrap_or_default()),
+            "restart" => "the node starts again".to_owned(),
+            "healed" => "no more faults from here on".to_owned(),
+            "activation_start" => format!("{} comes into memory", event.text("object").unwrap_or_default()),
+            "activation_end" => format!(
+                "{} leaves memory ({})",
+                event.text("object").unwrap_or_default(),
+                event.text("reason").unwrap_or_default()
+            ),
+            _ => continue,
+        };
+        let at = event.at();
+        writeln!(story, "  +{}.{:03}s  {told}", at.as_secs(), at.subsec_millis()).expect("a string takes it");
+    }
+    story
+}
+
+impl Run {
+    /// A run that did not come to its end, because we panicked.
+    pub(crate) fn panicked(violation: Violation) -> Self {
+        Self {
+            violation: Some(violation),
+            hash: 0,
+            effects: Effects::default(),
+            lasted: Duration::ZERO,
+            calls: 0,
+            tape: Tape::new(),
+            texts: None,
+        }
+    }
+}

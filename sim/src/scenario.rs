@@ -1,0 +1,284 @@
+//! A scenario: objects, clients, a workload, faults, and what must hold.
+//!
+//! This is what an author writes. A [`Scenario`] is a description; [`Suite`] hides its types, so that the explorer and the command can run any
+//! of them.
+
+use std::{
+    fmt::{self, Debug},
+    future::Future,
+    ops::RangeInclusive,
+    rc::Rc,
+    time::Duration,
+};
+
+use dormouse::{
+    DurableObject, Env, Error, NodeBuilder, ObjectClass, Result, Rpc,
+    platform::{LocalBoxFuture, Platform},
+};
+use proptest::{
+    collection,
+    prelude::{Strategy, prop_oneof},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    check::Check,
+    fault::Faults,
+    plan::{Generator, Plan, PlanError, Step},
+    run::{self, Run},
+    seed::Seed,
+};
+
+/// When faults end, in milliseconds of virtual time, unless a scenario says otherwise.
+const HEAL_AT_MILLIS: u64 = 60_000;
+
+/// What authors give to be run. See the [crate's documentation](crate) for an example.
+pub struct Scenario<Op, Ret> {
+    pub(crate) name: &'static str,
+    pub(crate) serves: NodeBuilder,
+    clients: usize,
+    workload: Option<(proptest::strategy::BoxedStrategy<Op>, RangeInclusive<usize>)>,
+    faults: Faults,
+    pub(crate) heal_at: u64,
+    #[expect(clippy::type_complexity, reason = "a boxed closure, named nowhere else")]
+    pub(crate) step: Option<Rc<dyn Fn(Client, Op) -> LocalBoxFuture<'static, Result<Ret>>>>,
+    pub(crate) finally: Vec<Op>,
+    pub(crate) checks: Vec<Box<dyn Check<Op, Ret>>>,
+}
+
+impl<Op, Ret> Scenario<Op, Ret>
+where
+    Op: Clone + Debug + Serialize + DeserializeOwned + 'static,
+    Ret: Clone + Debug + 'static,
+{
+    /// A scenario with three clients and all faults. The name is that of the test or suite.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            serves: NodeBuilder::new("sim"),
+            clients: 3,
+            workload: None,
+            faults: Faults::all(),
+            heal_at: HEAL_AT_MILLIS,
+            step: None,
+            finally: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+
+    /// Serves objects of the type `T` under `binding`.
+    #[must_use]
+    pub fn object<T: DurableObject + ObjectClass>(mut self, binding: &str) -> Self {
+        self.serves = self.serves.object::<T>(binding);
+        self
+    }
+
+    /// How many clients there are, each on a machine of its own.
+    #[must_use]
+    pub fn clients(mut self, clients: usize) -> Self {
+        self.clients = clients;
+        self
+    }
+
+    /// What each client does: `calls` operations of this strategy, with pauses in between that are now and then long enough for the
+    /// object to hibernate. Keep the strategy flat (`prop_oneof`, `prop_map`): filters and dependent values shrink badly.
+    #[must_use]
+    pub fn workload(mut self, op: impl Strategy<Value = Op> + 'static, calls: RangeInclusive<usize>) -> Self {
+        self.workload = Some((op.boxed(), calls));
+        self
+    }
+
+    /// What may go wrong.
+    #[must_use]
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// How a client carries out one operation. Return the error of a call as it is: an exception of the object's own code counts as *failed*, and
+    /// by convention has had no effect; everything else counts as *unknown*. An exception that is an answer belongs into `Ret`.
+    #[must_use]
+    pub fn step<F, Fut>(mut self, step: F) -> Self
+    where
+        F: Fn(Client, Op) -> Fut + 'static,
+        Fut: Future<Output = Result<Ret>> + 'static,
+    {
+        self.step = Some(Rc::new(move |client, op| Box::pin(step(client, op))));
+        self
+    }
+
+    /// Operations that a last client carries out when everything is healed, after a final loss of power: reads that show what survived.
+    #[must_use]
+    pub fn finally(mut self, ops: Vec<Op>) -> Self {
+        self.finally = ops;
+        self
+    }
+
+    /// What must hold.
+    #[must_use]
+    pub fn check(mut self, check: impl Check<Op, Ret> + 'static) -> Self {
+        self.checks.push(Box::new(check));
+        self
+    }
+
+    /// The suite that runs this scenario.
+    ///
+    /// # Panics
+    /// If it has no workload or no step.
+    pub fn into_suite(self) -> Suite {
+        let (op, calls) = self.workload.clone().expect("a scenario has a workload");
+        assert!(self.step.is_some(), "a scenario has a step");
+        let step = (pause(), op).prop_map(|(pause, op)| Step { pause, op });
+        let steps = collection::vec(collection::vec(step, calls), self.clients..=self.clients).boxed();
+        let faults = self.faults.strategy(self.clients);
+        Suite(Rc::new(Typed { generator: Generator::new(steps, faults), scenario: self }))
+    }
+}
+
+fn pause() -> impl Strategy<Value = u64> {
+    prop_oneof![6 => 0..3_u64, 2 => 0..200_u64, 1 => 9_995..10_300_u64]
+}
+
+impl<Op, Ret> Debug for Scenario<Op, Ret> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scenario").field("name", &self.name).field("serves", &self.serves).finish_non_exhaustive()
+    }
+}
+
+/// A scenario whose types nobody needs to know any more.
+#[derive(Clone)]
+pub struct Suite(Rc<dyn Runs>);
+
+/// How much of a run is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// The verdict, the hash and the figures.
+    Brief,
+    /// The texts for a report as well.
+    Full,
+}
+
+trait Runs {
+    fn name(&self) -> &'static str;
+    fn plan(&self, seed: Seed) -> String;
+    fn run_seed(&self, seed: Seed, detail: Detail) -> Run;
+    fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError>;
+}
+
+struct Typed<Op, Ret> {
+    scenario: Scenario<Op, Ret>,
+    generator: Generator<Op>,
+}
+
+impl<Op, Ret> Typed<Op, Ret>
+where
+    Op: Clone + Debug + Serialize + DeserializeOwned + 'static,
+    Ret: Clone + Debug + 'static,
+{
+    fn generate(&self, seed: Seed) -> Plan<Op> {
+        self.generator.generate(self.scenario.name, seed, self.scenario.heal_at)
+    }
+}
+
+impl<Op, Ret> Runs for Typed<Op, Ret>
+where
+    Op: Clone + Debug + Serialize + DeserializeOwned + 'static,
+    Ret: Clone + Debug + 'static,
+{
+    fn name(&self) -> &'static str {
+        self.scenario.name
+    }
+
+    fn plan(&self, seed: Seed) -> String {
+        self.generate(seed).to_json()
+    }
+
+    fn run_seed(&self, seed: Seed, detail: Detail) -> Run {
+        run::run(&self.scenario, &self.generate(seed), detail)
+    }
+
+    fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError> {
+        Ok(run::run(&self.scenario, &Plan::from_json(plan, self.scenario.name)?, detail))
+    }
+}
+
+impl Suite {
+    /// The scenario's name.
+    pub fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    /// The plan of a seed, as JSON.
+    pub fn plan(&self, seed: Seed) -> String {
+        self.0.plan(seed)
+    }
+
+    /// Runs one seed.
+    pub fn run_seed(&self, seed: Seed, detail: Detail) -> Run {
+        self.0.run_seed(seed, detail)
+    }
+
+    /// Runs a saved plan.
+    ///
+    /// # Errors
+    /// It was made by another version, for another suite, or is damaged.
+    pub fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError> {
+        self.0.run_plan(plan, detail)
+    }
+}
+
+impl<Op, Ret> From<Scenario<Op, Ret>> for Suite
+where
+    Op: Clone + Debug + Serialize + DeserializeOwned + 'static,
+    Ret: Clone + Debug + 'static,
+{
+    fn from(scenario: Scenario<Op, Ret>) -> Self {
+        scenario.into_suite()
+    }
+}
+
+impl Debug for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Suite").field(&self.name()).finish()
+    }
+}
+
+/// A simulated client: stateless code on a machine of its own, like the worker in front of an object.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub(crate) number: usize,
+    pub(crate) env: Env,
+    pub(crate) platform: Platform,
+}
+
+impl Client {
+    /// Its number, from 1 on.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// What it can reach.
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// A new typed stub for the object `name` behind `binding`. A new one for each call, as is advised: one that met a reset fails for ever.
+    ///
+    /// # Panics
+    /// If there is no such binding: a mistake in the scenario.
+    pub fn stub<T: Rpc>(&self, binding: &str, name: &str) -> T::Stub {
+        let stub = self.env.durable_object(binding).and_then(|namespace| namespace.get_by_name(name));
+        stub.unwrap_or_else(|error| panic!("the scenario calls an object that it does not serve: {error}")).typed::<T>()
+    }
+
+    /// Waits.
+    pub async fn sleep(&self, duration: Duration) {
+        let clock = &self.platform.clock;
+        clock.sleep_until(clock.now() + duration).await;
+    }
+}
+
+/// Whether the object's own code refused, and by convention did nothing.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    error.remote() && !error.durable_object_reset() && !error.retryable() && !error.overloaded()
+}

@@ -1,0 +1,168 @@
+//! Simulated links: the way of a call to an object and of its reply.
+//!
+//! # Fault model
+//! A message takes a drawn time; messages of one leg of one link arrive in order, between links any order is possible. A connection can be lost: with the call
+//! under way (it never ran) or with the reply under way (it did), and the caller cannot tell which. When the machine at the far end goes down,
+//! every link to it is lost. A lost link stays lost.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
+
+use dormouse::{
+    Host, ObjectAddress, Session,
+    platform::{Leg, Link, Links, LocalBoxFuture, Lost},
+};
+
+use super::{World, completion::NewCompletion, machine::{Life, Machine}};
+use crate::seed::Draw;
+
+/// The [`Links`] port of one life.
+pub(crate) struct SimLinks {
+    pub(crate) world: Rc<World>,
+    pub(crate) life: Rc<Life>,
+    /// The machine on which the objects live.
+    pub(crate) far_end: Rc<Machine>,
+}
+
+struct SimLink {
+    world: Rc<World>,
+    owner: Rc<Life>,
+    far_end: Rc<Machine>,
+    key: u64,
+    state: RefCell<Connection>,
+    carried: Cell<u64>,
+    /// When the latest message of each leg arrives: a later one may not arrive before it.
+    latest: [Cell<Duration>; 2],
+}
+
+/// What a link is connected to.
+enum Connection {
+    NotYet,
+    To(Rc<Life>),
+    Lost,
+}
+
+impl Links for SimLinks {
+    fn open(&self, from: &str, to: &str) -> Rc<dyn Link> {
+        let number = self.world.next_link(from, to);
+        Rc::new(SimLink {
+            world: Rc::clone(&self.world),
+            owner: Rc::clone(&self.life),
+            far_end: Rc::clone(&self.far_end),
+            key: self.world.seed.keyed("link", self.world.seed.key(from), self.world.seed.key(to) ^ number).number(),
+            state: RefCell::new(Connection::NotYet),
+            carried: Cell::new(0),
+            latest: Default::default(),
+        })
+    }
+}
+
+impl SimLink {
+    /// How long a message takes. Whole milliseconds, so that messages often arrive at the same time and the director has a choice.
+    fn latency(&self, draw: &mut Draw) -> Duration {
+        let inside_one_machine = self.owner.machine == self.far_end.name;
+        let millis = match (draw.below(16), inside_one_machine) {
+            (0..=9, _) | (_, true) => 0,
+            (10..=13, false) => 1,
+            (14, false) => draw.below(10),
+            (_, false) => draw.below(200),
+        };
+        Duration::from_millis(millis) + self.world.faults.borrow().extra_latency()
+    }
+
+    fn connect(&self) {
+        let mut state = self.state.borrow_mut();
+        if matches!(*state, Connection::NotYet) {
+            let life = Rc::clone(&self.far_end.life.borrow());
+            *state = if life.is_dead() { Connection::Lost } else { Connection::To(life) };
+        }
+    }
+}
+
+impl Link for SimLink {
+    fn carry(&self, leg: Leg) -> LocalBoxFuture<'static, Result<(), Lost>> {
+        if self.owner.is_dead() {
+            return Box::pin(std::future::pending());
+        }
+        self.connect();
+        let (name, kind, latest) = match leg {
+            Leg::Call => ("link_call", "call", &self.latest[0]),
+            Leg::Reply => ("link_reply", "reply", &self.latest[1]),
+        };
+        self.world.point(&self.owner, name, 0);
+        if self.world.faults.borrow_mut().loses(leg) {
+            self.world.note_effect_of_loss(&self.owner, leg);
+            *self.state.borrow_mut() = Connection::Lost;
+        }
+        let which = self.carried.get();
+        self.carried.set(which + 1);
+        let mut draw = self.world.seed.keyed("latency", self.key, which);
+        let due = latest.get().max(self.world.now() + self.latency(&mut draw));
+        latest.set(due);
+        let wait = self.world.complete(NewCompletion {
+            kind,
+            due,
+            priority: draw.number(),
+            queue: Some(self.key ^ leg as u64),
+            effect: None,
+        });
+        let link = self.share();
+        Box::pin(async move {
+            wait.await;
+            if link.is_lost() { Err(Lost) } else { Ok(()) }
+        })
+    }
+}
+
+impl SimLink {
+    /// What the message needs to know of its link when it arrives.
+    fn share(&self) -> LinkState {
+        let state = match &*self.state.borrow() {
+            Connection::NotYet => unreachable!("a message connects its link"),
+            Connection::To(life) => Some(Rc::clone(life)),
+            Connection::Lost => None,
+        };
+        LinkState(state)
+    }
+}
+
+/// The far end's life, or nothing if the link was lost when the message left.
+struct LinkState(Option<Rc<Life>>);
+
+impl LinkState {
+    fn is_lost(&self) -> bool {
+        self.0.as_ref().is_none_or(|life| life.is_dead())
+    }
+}
+
+/// Where a simulated client's calls go.
+pub(crate) struct SimHost {
+    pub(crate) world: Rc<World>,
+    pub(crate) machine: Rc<Machine>,
+    pub(crate) links: SimLinks,
+}
+
+impl Host for SimHost {
+    fn session(&self, object: &ObjectAddress) -> Option<Session> {
+        let far_end = &self.links.far_end;
+        if far_end.life.borrow().is_dead() {
+            return None;
+        }
+        far_end.node.borrow().as_ref().map(|node| node.session(object))
+    }
+
+    fn link(&self, from: &str, to: &ObjectAddress) -> Rc<dyn Link> {
+        self.links.open(from, to.label())
+    }
+
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.links.life.tasks.spawn(task);
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        self.world.fill_random(&self.machine, bytes);
+    }
+}
