@@ -35,7 +35,10 @@ struct Inner {
 
 /// What a caller can ask of an error beside its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent properties of the original's error objects")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent properties of the original's error objects"
+)]
 pub(crate) struct Flags {
     pub(crate) retryable: bool,
     pub(crate) overloaded: bool,
@@ -46,7 +49,11 @@ pub(crate) struct Flags {
 impl Error {
     /// An error with a class name of the original (`Error`, `TypeError`, `RangeError`, ...) and a message.
     pub fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { name: name.into(), message: message.into(), flags: Flags::default() }))
+        Self(Box::new(Inner {
+            name: name.into(),
+            message: message.into(),
+            flags: Flags::default(),
+        }))
     }
 
     /// A `TypeError`.
@@ -134,7 +141,12 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.0.name, self.0.message)?;
-        let Flags { retryable, overloaded, remote, durable_object_reset } = self.0.flags;
+        let Flags {
+            retryable,
+            overloaded,
+            remote,
+            durable_object_reset,
+        } = self.0.flags;
         for (set, name) in [
             (retryable, "retryable"),
             (overloaded, "overloaded"),

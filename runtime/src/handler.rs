@@ -25,7 +25,11 @@ pub trait Handler {
     fn fetch(self: Rc<Self>, request: Request) -> LocalBoxFuture<'static, Result<Response>>;
 
     /// A remote procedure call.
-    fn call(self: Rc<Self>, method: String, arguments: Vec<Value>) -> LocalBoxFuture<'static, Result<Value>>;
+    fn call(
+        self: Rc<Self>,
+        method: String,
+        arguments: Vec<Value>,
+    ) -> LocalBoxFuture<'static, Result<Value>>;
 }
 
 /// What is asked of an object from outside.

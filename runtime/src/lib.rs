@@ -53,6 +53,9 @@
 //! # }
 //! ```
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 mod activation;
 mod error;
 mod gate;
@@ -64,9 +67,6 @@ pub mod namespace;
 pub mod node;
 pub mod object;
 pub mod platform;
-#[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod storage;

@@ -20,8 +20,13 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them, in the order above.
-    pub const ALL: [Self; 5] =
-        [Self::OutputGateOpen, Self::WalSyncIgnored, Self::CommitSplit, Self::TwoActivations, Self::InputGateOpen];
+    pub const ALL: [Self; 5] = [
+        Self::OutputGateOpen,
+        Self::WalSyncIgnored,
+        Self::CommitSplit,
+        Self::TwoActivations,
+        Self::InputGateOpen,
+    ];
 
     /// Whether this defect is switched on for the current thread.
     #[cfg(not(feature = "mutations"))]

@@ -51,7 +51,10 @@ pub trait ObjectClass: has_durable_object_attribute + 'static {
 ///     }
 /// }
 /// ```
-#[allow(async_fn_in_trait, reason = "an object lives on one thread: its futures need not be Send")]
+#[allow(
+    async_fn_in_trait,
+    reason = "an object lives on one thread: its futures need not be Send"
+)]
 pub trait DurableObject: has_durable_object_attribute {
     /// The constructor. Runs in every activation, before any event; must be quick. Initialise from storage with
     /// [`State::block_concurrency_while`]. A panic makes the activation fail.
@@ -94,18 +97,36 @@ impl<T: DurableObject + ObjectClass> Handler for RustObject<T> {
         Box::pin(async move { self.0.fetch(request).await })
     }
 
-    fn call(self: Rc<Self>, method: String, arguments: Vec<Value>) -> LocalBoxFuture<'static, Result<Value>> {
+    fn call(
+        self: Rc<Self>,
+        method: String,
+        arguments: Vec<Value>,
+    ) -> LocalBoxFuture<'static, Result<Value>> {
         if RESERVED.contains(&method.as_str()) {
-            let error = Error::type_error(format!("'{method}' is a reserved method and cannot be called over RPC."));
+            let error = Error::type_error(format!(
+                "'{method}' is a reserved method and cannot be called over RPC."
+            ));
             return Box::pin(std::future::ready(Err(error)));
         }
-        Rc::clone(&self.0).call_method(&method, arguments).unwrap_or_else(|| {
-            let error = Error::type_error(format!("The RPC receiver does not implement the method \"{method}\"."));
-            Box::pin(std::future::ready(Err(error)))
-        })
+        Rc::clone(&self.0)
+            .call_method(&method, arguments)
+            .unwrap_or_else(|| {
+                let error = Error::type_error(format!(
+                    "The RPC receiver does not implement the method \"{method}\"."
+                ));
+                Box::pin(std::future::ready(Err(error)))
+            })
     }
 }
 
 /// Names that are handlers and never callable (RP-2).
-const RESERVED: [&str; 8] =
-    ["fetch", "connect", "alarm", "webSocketMessage", "webSocketClose", "webSocketError", "dup", "constructor"];
+const RESERVED: [&str; 8] = [
+    "fetch",
+    "connect",
+    "alarm",
+    "webSocketMessage",
+    "webSocketClose",
+    "webSocketError",
+    "dup",
+    "constructor",
+];

@@ -36,7 +36,10 @@ fn exploring_a_faulty_suite_tells_how_fast_it_is_found_and_the_story() {
     let text = out(&output);
     assert_eq!(output.status.code(), Some(0), "it is as expected: {text}");
     assert!(text.contains("found, after"), "{text}");
-    assert!(text.contains("again    dormouse replay forgetful_counter "), "{text}");
+    assert!(
+        text.contains("again    dormouse replay forgetful_counter "),
+        "{text}"
+    );
     assert!(text.contains("seen     twice, in two processes"), "{text}");
 }
 
@@ -45,38 +48,76 @@ fn a_failure_is_replayed_by_its_seed_and_by_its_saved_plan() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dormouse"));
-        command.args(arguments).current_dir(folder.path()).output().expect("the command runs")
+        command
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .expect("the command runs")
     };
     let text = out(&run(&["explore", "forgetful_counter"]));
-    let seed = text.split("dormouse replay forgetful_counter ").nth(1).expect("the line to repeat it");
+    let seed = text
+        .split("dormouse replay forgetful_counter ")
+        .nth(1)
+        .expect("the line to repeat it");
     let seed = seed.lines().next().expect("a number");
 
     let replayed = run(&["replay", "forgetful_counter", seed]);
     assert_eq!(replayed.status.code(), Some(1));
     let replayed = out(&replayed);
-    let hash = replayed.lines().find(|line| line.starts_with("hash")).expect("the hash").to_owned();
-    assert!(replayed.contains("activation_start"), "the trace is there: {replayed}");
+    let hash = replayed
+        .lines()
+        .find(|line| line.starts_with("hash"))
+        .expect("the hash")
+        .to_owned();
+    assert!(
+        replayed.contains("activation_start"),
+        "the trace is there: {replayed}"
+    );
     assert!(replayed.contains("verdict  broke"), "{replayed}");
 
     let plan = format!("target/dormouse/forgetful_counter/{seed}/plan.json");
     let from_plan = out(&run(&["replay", "forgetful_counter", "--plan", &plan]));
-    assert!(from_plan.contains(&hash), "the plan gives the same run: {from_plan}");
+    assert!(
+        from_plan.contains(&hash),
+        "the plan gives the same run: {from_plan}"
+    );
 }
 
 #[test]
 fn wrong_use_is_told_in_one_message_with_code_2() {
     for (arguments, message) in [
-        (&["explore", "no_such_suite"][..], "there is no suite `no_such_suite`; there are: counter,"),
+        (
+            &["explore", "no_such_suite"][..],
+            "there is no suite `no_such_suite`; there are: counter,",
+        ),
         (&["replay", "counter", "seven"], "invalid value 'seven'"),
-        (&["replay", "counter"], "required arguments were not provided"),
-        (&["replay", "counter", "--plan", "missing.json"], "cannot read missing.json"),
+        (
+            &["replay", "counter"],
+            "required arguments were not provided",
+        ),
+        (
+            &["replay", "counter", "--plan", "missing.json"],
+            "cannot read missing.json",
+        ),
         (&["explore", "counter", "--jobs", "0"], "invalid value '0'"),
-        (&["explore", "counter", "--first", "18446744073709551615"], "beyond the last seed"),
+        (
+            &["explore", "counter", "--first", "18446744073709551615"],
+            "beyond the last seed",
+        ),
         (&["frobnicate"], "unrecognized subcommand"),
     ] {
         let output = dormouse(arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", err(&output));
-        assert!(err(&output).contains(message), "{arguments:?}: {}", err(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{arguments:?}: {}",
+            err(&output)
+        );
+        assert!(
+            err(&output).contains(message),
+            "{arguments:?}: {}",
+            err(&output)
+        );
     }
 }
 
@@ -90,7 +131,10 @@ fn a_plan_that_is_none_is_refused_with_its_reason() {
         dormouse(&["replay", "counter", "--plan", path])
     };
     for (content, message) in [
-        ("{\"format\": 999}", "plan has format 999, this version reads format 1"),
+        (
+            "{\"format\": 999}",
+            "plan has format 999, this version reads format 1",
+        ),
         ("{\"format\": 1, \"suite\"", "plan cannot be read, line 1"),
         (
             "{\"format\": 1, \"suite\": \"ledger\", \"seed\": 1, \"clients\": [], \"faults\": [], \"heal_at\": 0}",

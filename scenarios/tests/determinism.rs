@@ -11,11 +11,16 @@ const SEEDS: u64 = 2_000;
 
 fn hashes(seeds: impl Iterator<Item = u64>) -> BTreeMap<u64, u64> {
     let suite = counter::counter();
-    seeds.map(|seed| (seed, suite.run_seed(Seed(seed), Detail::Brief).hash)).collect()
+    seeds
+        .map(|seed| (seed, suite.run_seed(Seed(seed), Detail::Brief).hash))
+        .collect()
 }
 
 fn differences(one: &BTreeMap<u64, u64>, other: &BTreeMap<u64, u64>) -> Vec<u64> {
-    one.iter().filter(|(seed, hash)| other.get(seed) != Some(hash)).map(|(seed, _)| *seed).collect()
+    one.iter()
+        .filter(|(seed, hash)| other.get(seed) != Some(hash))
+        .map(|(seed, _)| *seed)
+        .collect()
 }
 
 #[test]
@@ -23,12 +28,19 @@ fn two_thousand_seeds_give_the_same_traces_in_any_order_on_any_thread_and_in_ano
     let backwards_on_its_own_thread = thread::spawn(|| hashes((0..SEEDS).rev()));
     let forwards = hashes(0..SEEDS);
     assert_eq!(forwards.len() as u64, SEEDS);
-    let backwards = backwards_on_its_own_thread.join().expect("it does not panic");
+    let backwards = backwards_on_its_own_thread
+        .join()
+        .expect("it does not panic");
     assert_eq!(differences(&forwards, &backwards), [0_u64; 0]);
 
     let shared_out = thread::scope(|scope| {
-        let parts: Vec<_> = (0..4).map(|part| scope.spawn(move || hashes((part..SEEDS).step_by(4)))).collect();
-        parts.into_iter().flat_map(|part| part.join().expect("it does not panic")).collect::<BTreeMap<_, _>>()
+        let parts: Vec<_> = (0..4)
+            .map(|part| scope.spawn(move || hashes((part..SEEDS).step_by(4))))
+            .collect();
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().expect("it does not panic"))
+            .collect::<BTreeMap<_, _>>()
     });
     assert_eq!(differences(&forwards, &shared_out), [0_u64; 0]);
 
@@ -41,7 +53,10 @@ fn two_thousand_seeds_give_the_same_traces_in_any_order_on_any_thread_and_in_ano
         .lines()
         .map(|line| {
             let parts: Vec<_> = line.split(' ').collect();
-            (parts[1].parse().expect("a seed"), u64::from_str_radix(parts[2], 16).expect("a hash"))
+            (
+                parts[1].parse().expect("a seed"),
+                u64::from_str_radix(parts[2], 16).expect("a hash"),
+            )
         })
         .collect();
     assert_eq!(differences(&forwards, &elsewhere), [0_u64; 0]);
@@ -61,7 +76,9 @@ fn a_saved_plan_with_its_tape_gives_the_run_it_was_saved_from() {
         for seed in (0..20).map(Seed) {
             let run = suite.run_seed(seed, Detail::Full);
             let plan = run.texts.expect("the full detail was asked for").plan_json;
-            let again = suite.run_plan(&plan, Detail::Brief).expect("it was just saved");
+            let again = suite
+                .run_plan(&plan, Detail::Brief)
+                .expect("it was just saved");
             assert_eq!(again.hash, run.hash, "{} seed {seed}", suite.name());
             assert_eq!(again.tape, run.tape);
         }
@@ -79,7 +96,9 @@ fn the_order_on_the_tape_decides_over_the_seed() {
         for choice in plan["tape"].as_array_mut().expect("the tape") {
             choice["taken"] = 0.into();
         }
-        let in_order = suite.run_plan(&plan.to_string(), Detail::Brief).expect("it is a plan");
+        let in_order = suite
+            .run_plan(&plan.to_string(), Detail::Brief)
+            .expect("it is a plan");
         in_order.hash != run.hash
     });
     assert!(changed.count() > 30, "the tape has hardly any say");

@@ -35,7 +35,8 @@ fn a_session_ends_when_it_should_and_not_before() -> Suite {
 
 /// The first seed from `first` on that breaks a promise, and the promise.
 fn first_failure(suite: &Suite, first: u64, seeds: u64) -> Option<(u64, Violation)> {
-    (first..first + seeds).find_map(|seed| Some(seed).zip(suite.run_seed(Seed(seed), Detail::Brief).violation))
+    (first..first + seeds)
+        .find_map(|seed| Some(seed).zip(suite.run_seed(Seed(seed), Detail::Brief).violation))
 }
 
 #[test]
@@ -51,12 +52,23 @@ fn every_faulty_twin_is_found_and_for_the_right_reason() {
         ("memory_limiter", vec!["no more pass than the limit allows"]),
         ("split_session", vec!["what has expired is not served"]),
     ];
-    let faulty: Vec<_> = suites().into_iter().filter(|listed| listed.expectation == Expectation::IsFound).collect();
-    assert_eq!(faulty.len(), expected.len(), "a faulty twin is missing here");
+    let faulty: Vec<_> = suites()
+        .into_iter()
+        .filter(|listed| listed.expectation == Expectation::IsFound)
+        .collect();
+    assert_eq!(
+        faulty.len(),
+        expected.len(),
+        "a faulty twin is missing here"
+    );
     for (listed, (name, promises)) in faulty.iter().zip(expected) {
         let suite = listed.suite();
         assert_eq!(suite.name(), name);
-        let (seed, violation) = first_failure(&suite, 0, 2_000).unwrap_or_else(|| panic!("{name} was not found"));
-        assert!(promises.contains(&violation.promise.as_str()), "{name}, seed {seed}: {violation}");
+        let (seed, violation) =
+            first_failure(&suite, 0, 2_000).unwrap_or_else(|| panic!("{name} was not found"));
+        assert!(
+            promises.contains(&violation.promise.as_str()),
+            "{name}, seed {seed}: {violation}"
+        );
     }
 }

@@ -80,7 +80,10 @@ impl Activity {
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Option<Waker>> {
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begin(&self) {
@@ -145,7 +148,11 @@ impl Wake for TaskSetWaker {
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.rung.swap(true, Ordering::Relaxed) {
             self.activity.begin();
-            let machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let machine = self
+                .machine
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
             if let Some(waker) = machine {
                 waker.wake();
             }
@@ -155,7 +162,11 @@ impl Wake for TaskSetWaker {
 
 impl TaskSet {
     pub(crate) fn new(activity: Activity, presence: impl Fn(Presence) + 'static) -> Rc<Self> {
-        let alarm = TaskSetWaker { activity, rung: AtomicBool::new(false), machine: Mutex::new(None) };
+        let alarm = TaskSetWaker {
+            activity,
+            rung: AtomicBool::new(false),
+            machine: Mutex::new(None),
+        };
         Rc::new(Self {
             incoming: RefCell::default(),
             tasks: RefCell::default(),
@@ -181,7 +192,11 @@ impl TaskSet {
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<()> {
-        *self.alarm.machine.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        *self
+            .alarm
+            .machine
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
         if !self.alarm.rung.swap(false, Ordering::Relaxed) {
             return Poll::Pending;
         }
@@ -235,12 +250,18 @@ impl Machine {
         let name = name.to_owned();
         NEXT_LIVES.with_borrow_mut(|lives| lives.insert(name.clone(), life));
         let handle = madsim::runtime::Handle::current();
-        let builder = handle.create_node().name(name.clone()).ip(IpAddr::V4(Ipv4Addr::new(10, 0, 0, number)));
+        let builder = handle
+            .create_node()
+            .name(name.clone())
+            .ip(IpAddr::V4(Ipv4Addr::new(10, 0, 0, number)));
         let node = {
             let name = name.clone();
             builder.init(move || run_life(&name)).build()
         };
-        Self { name, id: node.id() }
+        Self {
+            name,
+            id: node.id(),
+        }
     }
 
     /// Stops the machine: its sockets break.

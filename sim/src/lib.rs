@@ -96,7 +96,9 @@ mod world;
 pub use dormouse_sim_macros::test;
 
 pub use crate::{
-    check::{Check, Observed, Violation, invariant::Invariant, linearizable::Linearizable, model::Model},
+    check::{
+        Check, Observed, Violation, invariant::Invariant, linearizable::Linearizable, model::Model,
+    },
     fault::{FaultKind, Faults},
     history::{Call, History, Moment, Outcome},
     machine::run_on_a_machine,

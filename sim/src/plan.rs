@@ -11,11 +11,7 @@ use proptest::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{
-    fault::Fault,
-    seed::Seed,
-    world::director::Tape,
-};
+use crate::{fault::Fault, seed::Seed, world::director::Tape};
 
 /// The version of the format that this program writes and reads.
 pub const PLAN_FORMAT: u32 = 1;
@@ -53,7 +49,9 @@ pub struct Step<Op> {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// Made by another version.
-    #[error("plan has format {found}, this version reads format {PLAN_FORMAT}: replay it with the version that wrote it")]
+    #[error(
+        "plan has format {found}, this version reads format {PLAN_FORMAT}: replay it with the version that wrote it"
+    )]
     OtherFormat {
         /// The format that the plan names.
         found: u64,
@@ -99,13 +97,19 @@ impl<Op: Serialize + DeserializeOwned> Plan<Op> {
         };
         // The format first: another version may have changed everything else.
         let raw: serde_json::Value = serde_json::from_str(text).map_err(unreadable)?;
-        let found = raw.get("format").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let found = raw
+            .get("format")
+            .and_then(serde_json::Value::as_u64)
+            .unwrap_or(0);
         if found != u64::from(PLAN_FORMAT) {
             return Err(PlanError::OtherFormat { found });
         }
         let plan: Self = serde_json::from_str(text).map_err(unreadable)?;
         if plan.suite != suite {
-            return Err(PlanError::OtherSuite { found: plan.suite, expected: suite.to_owned() });
+            return Err(PlanError::OtherSuite {
+                found: plan.suite,
+                expected: suite.to_owned(),
+            });
         }
         Ok(plan)
     }
@@ -137,14 +141,29 @@ pub(crate) struct Generator<Op> {
 }
 
 impl<Op: Debug> Generator<Op> {
-    pub(crate) fn new(steps: BoxedStrategy<Vec<Vec<Step<Op>>>>, faults: BoxedStrategy<Vec<Fault>>) -> Self {
-        Self { steps, faults, config: Config::default() }
+    pub(crate) fn new(
+        steps: BoxedStrategy<Vec<Vec<Step<Op>>>>,
+        faults: BoxedStrategy<Vec<Fault>>,
+    ) -> Self {
+        Self {
+            steps,
+            faults,
+            config: Config::default(),
+        }
     }
 
     pub(crate) fn generate(&self, suite: &str, seed: Seed, heal_at: u64) -> Plan<Op> {
         let clients = self.value(&self.steps, seed, "steps");
         let faults = self.value(&self.faults, seed, "faults");
-        Plan { format: PLAN_FORMAT, suite: suite.to_owned(), seed, clients, faults, heal_at, tape: Tape::new() }
+        Plan {
+            format: PLAN_FORMAT,
+            suite: suite.to_owned(),
+            seed,
+            clients,
+            faults,
+            heal_at,
+            tape: Tape::new(),
+        }
     }
 
     /// Each part has a stream of its own, so that another number of steps leaves the faults as they were.
@@ -153,6 +172,9 @@ impl<Op: Debug> Generator<Op> {
         seed.draw("plan", part, 0).fill(&mut bytes);
         let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let mut runner = TestRunner::new_with_rng(self.config.clone(), random);
-        strategy.new_tree(&mut runner).expect("a plan's strategy has no filter that could give up").current()
+        strategy
+            .new_tree(&mut runner)
+            .expect("a plan's strategy has no filter that could give up")
+            .current()
     }
 }

@@ -69,22 +69,54 @@ where
     Ret: Clone + Debug + 'static,
 {
     let history = Rc::new(RefCell::new(History::default()));
-    let lived = with_trace(|| executor::run(plan.seed.0, live(scenario, plan, Rc::clone(&history))));
-    let Lived { remains, last_reads } = lived;
+    let lived =
+        with_trace(|| executor::run(plan.seed.0, live(scenario, plan, Rc::clone(&history))));
+    let Lived {
+        remains,
+        last_reads,
+    } = lived;
     let history = history.borrow();
-    let Remains { trace, tape, effects, violations, lasted } = remains;
-    let observed = Observed { history: &history, last_reads, trace: &trace };
+    let Remains {
+        trace,
+        tape,
+        effects,
+        violations,
+        lasted,
+    } = remains;
+    let observed = Observed {
+        history: &history,
+        last_reads,
+        trace: &trace,
+    };
     let violation = violations
         .into_iter()
         .next()
         .or_else(|| activations::check(&trace).err())
-        .or_else(|| scenario.checks.iter().find_map(|check| check.check(&observed).err()));
+        .or_else(|| {
+            scenario
+                .checks
+                .iter()
+                .find_map(|check| check.check(&observed).err())
+        });
     let texts = (detail == Detail::Full).then(|| {
         let mut with_tape = plan.clone();
         with_tape.tape.clone_from(&tape);
-        Texts { plan_json: with_tape.to_json(), plan: plan.to_string(), story: story(&trace), trace: trace.text() }
+        Texts {
+            plan_json: with_tape.to_json(),
+            plan: plan.to_string(),
+            story: story(&trace),
+            trace: trace.text(),
+        }
     });
-    Run { violation, hash: trace.hash(), effects, lasted, calls: history.calls().len(), tape, texts }
+    Run {
+        violation,
+        hash: trace.hash(),
+        effects,
+        lasted,
+        calls: history.calls().len(),
+        tape,
+        texts,
+    }
 }
 
 struct Lived {
@@ -102,26 +134,50 @@ where
     Op: Clone + Debug + 'static,
     Ret: Clone + Debug + 'static,
 {
-    let world = World::new(plan.seed, &plan.faults, plan.tape.clone(), scenario.serves.clone());
+    let world = World::new(
+        plan.seed,
+        &plan.faults,
+        plan.tape.clone(),
+        scenario.serves.clone(),
+    );
     let heal_at = Duration::from_millis(plan.heal_at);
     world.at(heal_at, |world| world.heal());
     world.start_server();
     world.drive(START_BOUND, || world.server_is_up()).await;
-    let script = Script { world: Rc::clone(&world), history, running: Rc::default() };
+    let script = Script {
+        world: Rc::clone(&world),
+        history,
+        running: Rc::default(),
+    };
     for (index, steps) in plan.clients.iter().enumerate() {
-        script.start(scenario, index + 1, &format!("client-{}", index + 1), steps.clone());
+        script.start(
+            scenario,
+            index + 1,
+            &format!("client-{}", index + 1),
+            steps.clone(),
+        );
     }
     let mut last_reads = 0;
     if script.settle(heal_at + LIVENESS_BOUND).await && !scenario.finally.is_empty() {
         let before = script.history.borrow().calls().len();
         lose_power_for_good(&world).await;
-        let steps = scenario.finally.iter().map(|op| Step { pause: 0, op: op.clone() }).collect();
+        let steps = scenario
+            .finally
+            .iter()
+            .map(|op| Step {
+                pause: 0,
+                op: op.clone(),
+            })
+            .collect();
         script.start(scenario, plan.clients.len() + 1, "last", steps);
         script.settle(world.now() + LIVENESS_BOUND).await;
         last_reads = script.history.borrow().calls().len() - before;
     }
     drop(script);
-    Lived { remains: world.tear_down().await, last_reads }
+    Lived {
+        remains: world.tear_down().await,
+        last_reads,
+    }
 }
 
 /// What was acknowledged must survive a last loss of power, whatever the plan's faults were.
@@ -129,9 +185,13 @@ async fn lose_power_for_good(world: &Rc<World>) {
     if !world.faults.borrow().is_healed() {
         world.heal();
     }
-    world.drive(world.now() + LIVENESS_BOUND, || world.server_is_up()).await;
+    world
+        .drive(world.now() + LIVENESS_BOUND, || world.server_is_up())
+        .await;
     world.crash(FaultKind::PowerLoss, Duration::from_millis(1));
-    world.drive(world.now() + LIVENESS_BOUND, || world.server_is_up()).await;
+    world
+        .drive(world.now() + LIVENESS_BOUND, || world.server_is_up())
+        .await;
 }
 
 impl<Op, Ret> Script<Op, Ret>
@@ -141,9 +201,22 @@ where
 {
     fn start(&self, scenario: &Scenario<Op, Ret>, number: usize, name: &str, steps: Vec<Step<Op>>) {
         let (env, platform, life) = self.world.start_client(name);
-        let client = Client { number, env, platform };
-        let carry_out = Rc::clone(scenario.step.as_ref().expect("a suite's scenario has a step"));
-        let (world, history, running) = (Rc::clone(&self.world), Rc::clone(&self.history), Rc::clone(&self.running));
+        let client = Client {
+            number,
+            env,
+            platform,
+        };
+        let carry_out = Rc::clone(
+            scenario
+                .step
+                .as_ref()
+                .expect("a suite's scenario has a step"),
+        );
+        let (world, history, running) = (
+            Rc::clone(&self.world),
+            Rc::clone(&self.history),
+            Rc::clone(&self.running),
+        );
         running.set(running.get() + 1);
         let name: Rc<str> = name.into();
         life.tasks.spawn(Box::pin(async move {
@@ -152,7 +225,9 @@ where
                     client.sleep(Duration::from_millis(pause)).await;
                 }
                 let invoked = moment(&world);
-                note(&world, &name, "invoke", |recorder| recorder.text("op", format_args!("{op:?}")));
+                note(&world, &name, "invoke", |recorder| {
+                    recorder.text("op", format_args!("{op:?}"))
+                });
                 let place = history.borrow_mut().push(Call {
                     client: number,
                     index,
@@ -167,10 +242,15 @@ where
                     Err(error) if is_refusal(&error) => Outcome::Failed(error.to_string()),
                     Err(error) => Outcome::Unknown(error.to_string()),
                 };
-                note(&world, &name, outcome_name(&outcome), |recorder| match &outcome {
-                    Outcome::Ok(ret) => recorder.text("returned", format_args!("{ret:?}")),
-                    Outcome::Failed(why) | Outcome::Unknown(why) => recorder.text("error", why),
-                });
+                note(
+                    &world,
+                    &name,
+                    outcome_name(&outcome),
+                    |recorder| match &outcome {
+                        Outcome::Ok(ret) => recorder.text("returned", format_args!("{ret:?}")),
+                        Outcome::Failed(why) | Outcome::Unknown(why) => recorder.text("error", why),
+                    },
+                );
                 history.borrow_mut().settle(place, moment(&world), outcome);
             }
             running.set(running.get() - 1);
@@ -185,20 +265,34 @@ where
             let open = history.calls().iter().find(|call| call.returned.is_none());
             let what = open.map_or_else(
                 || "a client never got to its next call".to_owned(),
-                |call| format!("client-{} never got an answer to {:?}", call.client, call.op),
+                |call| {
+                    format!(
+                        "client-{} never got an answer to {:?}",
+                        call.client, call.op
+                    )
+                },
             );
             let why = format!("{what}, {:?} after the start", self.world.now());
-            self.world.violated(Violation::new("every call settles", why));
+            self.world
+                .violated(Violation::new("every call settles", why));
         }
         !self.world.has_violations()
     }
 }
 
 fn moment(world: &World) -> Moment {
-    Moment { order: world.next_moment(), at: world.now() }
+    Moment {
+        order: world.next_moment(),
+        at: world.now(),
+    }
 }
 
-fn note(world: &World, place: &Rc<str>, name: &'static str, fields: impl FnOnce(&mut Recorder<'_>)) {
+fn note(
+    world: &World,
+    place: &Rc<str>,
+    name: &'static str,
+    fields: impl FnOnce(&mut Recorder<'_>),
+) {
     fields(&mut world.trace.borrow_mut().record(world.now(), place, name));
 }
 
@@ -215,15 +309,31 @@ fn story(trace: &crate::trace::Trace) -> String {
     let mut story = String::new();
     for event in trace.events() {
         let told = match event.name() {
-            "invoke" => format!("{} asks {}", event.place(), event.text("op").unwrap_or_default()),
-            "ok" => format!("{} <- {}", event.place(), event.text("returned").unwrap_or_default()),
+            "invoke" => format!(
+                "{} asks {}",
+                event.place(),
+                event.text("op").unwrap_or_default()
+            ),
+            "ok" => format!(
+                "{} <- {}",
+                event.place(),
+                event.text("returned").unwrap_or_default()
+            ),
             "failed" | "unknown" => {
-                format!("{} <- {}: {}", event.place(), event.name(), event.text("error").unwrap_or_default())
+                format!(
+                    "{} <- {}: {}",
+                    event.place(),
+                    event.name(),
+                    event.text("error").unwrap_or_default()
+                )
             }
             "FAULT" => format!("FAULT {}", event.text("kind").unwrap_or_default()),
             "restart" => "the node starts again".to_owned(),
             "healed" => "no more faults from here on".to_owned(),
-            "activation_start" => format!("{} comes into memory", event.text("object").unwrap_or_default()),
+            "activation_start" => format!(
+                "{} comes into memory",
+                event.text("object").unwrap_or_default()
+            ),
             "activation_end" => format!(
                 "{} leaves memory ({})",
                 event.text("object").unwrap_or_default(),
@@ -232,7 +342,13 @@ fn story(trace: &crate::trace::Trace) -> String {
             _ => continue,
         };
         let at = event.at();
-        writeln!(story, "  +{}.{:03}s  {told}", at.as_secs(), at.subsec_millis()).expect("a string takes it");
+        writeln!(
+            story,
+            "  +{}.{:03}s  {told}",
+            at.as_secs(),
+            at.subsec_millis()
+        )
+        .expect("a string takes it");
     }
     story
 }

@@ -40,7 +40,10 @@ pub struct Scenario<Op, Ret> {
     workload: Option<(proptest::strategy::BoxedStrategy<Op>, RangeInclusive<usize>)>,
     faults: Faults,
     pub(crate) heal_at: u64,
-    #[expect(clippy::type_complexity, reason = "a boxed closure, named nowhere else")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "a boxed closure, named nowhere else"
+    )]
     pub(crate) step: Option<Rc<dyn Fn(Client, Op) -> LocalBoxFuture<'static, Result<Ret>>>>,
     pub(crate) finally: Vec<Op>,
     pub(crate) checks: Vec<Box<dyn Check<Op, Ret>>>,
@@ -83,7 +86,11 @@ where
     /// What each client does: `calls` operations of this strategy, with pauses in between that are now and then long enough for the
     /// object to hibernate. Keep the strategy flat (`prop_oneof`, `prop_map`): filters and dependent values shrink badly.
     #[must_use]
-    pub fn workload(mut self, op: impl Strategy<Value = Op> + 'static, calls: RangeInclusive<usize>) -> Self {
+    pub fn workload(
+        mut self,
+        op: impl Strategy<Value = Op> + 'static,
+        calls: RangeInclusive<usize>,
+    ) -> Self {
         self.workload = Some((op.boxed(), calls));
         self
     }
@@ -129,9 +136,13 @@ where
         let (op, calls) = self.workload.clone().expect("a scenario has a workload");
         assert!(self.step.is_some(), "a scenario has a step");
         let step = (pause(), op).prop_map(|(pause, op)| Step { pause, op });
-        let steps = collection::vec(collection::vec(step, calls), self.clients..=self.clients).boxed();
+        let steps =
+            collection::vec(collection::vec(step, calls), self.clients..=self.clients).boxed();
         let faults = self.faults.strategy(self.clients);
-        Suite(Rc::new(Typed { generator: Generator::new(steps, faults), scenario: self }))
+        Suite(Rc::new(Typed {
+            generator: Generator::new(steps, faults),
+            scenario: self,
+        }))
     }
 }
 
@@ -141,7 +152,10 @@ fn pause() -> impl Strategy<Value = u64> {
 
 impl<Op, Ret> Debug for Scenario<Op, Ret> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scenario").field("name", &self.name).field("serves", &self.serves).finish_non_exhaustive()
+        f.debug_struct("Scenario")
+            .field("name", &self.name)
+            .field("serves", &self.serves)
+            .finish_non_exhaustive()
     }
 }
 
@@ -176,7 +190,8 @@ where
     Ret: Clone + Debug + 'static,
 {
     fn generate(&self, seed: Seed) -> Plan<Op> {
-        self.generator.generate(self.scenario.name, seed, self.scenario.heal_at)
+        self.generator
+            .generate(self.scenario.name, seed, self.scenario.heal_at)
     }
 }
 
@@ -198,7 +213,11 @@ where
     }
 
     fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError> {
-        Ok(run::run(&self.scenario, &Plan::from_json(plan, self.scenario.name)?, detail))
+        Ok(run::run(
+            &self.scenario,
+            &Plan::from_json(plan, self.scenario.name)?,
+            detail,
+        ))
     }
 }
 
@@ -267,8 +286,14 @@ impl Client {
     /// # Panics
     /// If there is no such binding: a mistake in the scenario.
     pub fn stub<T: Rpc>(&self, binding: &str, name: &str) -> T::Stub {
-        let stub = self.env.durable_object(binding).and_then(|namespace| namespace.get_by_name(name));
-        stub.unwrap_or_else(|error| panic!("the scenario calls an object that it does not serve: {error}")).typed::<T>()
+        let stub = self
+            .env
+            .durable_object(binding)
+            .and_then(|namespace| namespace.get_by_name(name));
+        stub.unwrap_or_else(|error| {
+            panic!("the scenario calls an object that it does not serve: {error}")
+        })
+        .typed::<T>()
     }
 
     /// Waits.

@@ -71,7 +71,8 @@ impl Draw {
     /// If `end` is zero.
     pub fn below(&mut self, end: u64) -> u64 {
         assert!(end > 0, "nothing is below zero");
-        u64::try_from((u128::from(self.number()) * u128::from(end)) >> 64).expect("a product's upper half fits")
+        u64::try_from((u128::from(self.number()) * u128::from(end)) >> 64)
+            .expect("a product's upper half fits")
     }
 
     /// True once in `times`, on average.

@@ -51,7 +51,10 @@ fn time(runs: u64, mut run: impl FnMut(u64)) -> Duration {
 fn bare_madsim(seed: u64) {
     let runtime = madsim::runtime::Runtime::with_seed_and_config(seed, madsim::Config::default());
     for client in 0..CLIENTS {
-        runtime.create_node().name(format!("client-{client}")).build();
+        runtime
+            .create_node()
+            .name(format!("client-{client}"))
+            .build();
     }
     runtime.block_on(async {
         let clients: Vec<_> = (0..CLIENTS)
@@ -75,19 +78,37 @@ const TABLE: &str = "CREATE TABLE kv(key TEXT PRIMARY KEY, value BLOB) WITHOUT R
 
 fn bare_sqlite_open() -> rusqlite::Connection {
     let connection = rusqlite::Connection::open_in_memory().expect("memory is there");
-    connection.execute_batch(TABLE).expect("the statement is right");
+    connection
+        .execute_batch(TABLE)
+        .expect("the statement is right");
     connection
 }
 
 /// Bare SQLite in memory: as many reads and committed writes as a run has calls.
 fn bare_sqlite(connection: &rusqlite::Connection) {
     for count in 0..CLIENTS * CALLS {
-        let mut get = connection.prepare_cached("SELECT value FROM kv WHERE key = ?").expect("right");
-        black_box(get.query_row(["value"], |row| row.get::<_, Vec<u8>>(0)).ok());
-        connection.prepare_cached("BEGIN").expect("right").execute([]).expect("right");
-        let mut put = connection.prepare_cached("INSERT OR REPLACE INTO kv VALUES (?, ?)").expect("right");
-        put.execute(rusqlite::params!["value", count.to_le_bytes()]).expect("right");
-        connection.prepare_cached("COMMIT").expect("right").execute([]).expect("right");
+        let mut get = connection
+            .prepare_cached("SELECT value FROM kv WHERE key = ?")
+            .expect("right");
+        black_box(
+            get.query_row(["value"], |row| row.get::<_, Vec<u8>>(0))
+                .ok(),
+        );
+        connection
+            .prepare_cached("BEGIN")
+            .expect("right")
+            .execute([])
+            .expect("right");
+        let mut put = connection
+            .prepare_cached("INSERT OR REPLACE INTO kv VALUES (?, ?)")
+            .expect("right");
+        put.execute(rusqlite::params!["value", count.to_le_bytes()])
+            .expect("right");
+        connection
+            .prepare_cached("COMMIT")
+            .expect("right")
+            .execute([])
+            .expect("right");
     }
 }
 
@@ -102,7 +123,9 @@ fn checker() -> Duration {
             0
         }
         fn step(&self, count: &u64, (): &(), returned: Option<&u64>) -> Option<u64> {
-            returned.is_none_or(|returned| *returned == count + 1).then_some(count + 1)
+            returned
+                .is_none_or(|returned| *returned == count + 1)
+                .then_some(count + 1)
         }
         fn object(&self, (): &()) -> String {
             String::new()
@@ -110,7 +133,10 @@ fn checker() -> Duration {
     }
     let mut history = History::default();
     for round in 0..CALLS as u64 {
-        let at = |order| dormouse_sim::Moment { order: round * 6 + order, at: Duration::from_millis(round) };
+        let at = |order| dormouse_sim::Moment {
+            order: round * 6 + order,
+            at: Duration::from_millis(round),
+        };
         for client in 0..CLIENTS as u64 {
             history.push(dormouse_sim::Call {
                 client: usize::try_from(client).expect("few"),
@@ -123,7 +149,11 @@ fn checker() -> Duration {
         }
     }
     time(RUNS, |_| {
-        black_box(linearizability::check(&Increments, &history, Budget::default()));
+        black_box(linearizability::check(
+            &Increments,
+            &history,
+            Budget::default(),
+        ));
     })
 }
 
@@ -144,12 +174,20 @@ fn main() {
     let bare = madsim + open + statements;
     let ratio = |of: Duration| of.as_secs_f64() / bare.as_secs_f64();
 
-    println!("suite `counter`, {CLIENTS} clients x {CALLS} calls, one core, best of five rounds of {RUNS} seeds\n");
-    println!("{:<58} {:>10} {:>12} {:>8}", "what", "a run", "schedules/s", "x bare");
+    println!(
+        "suite `counter`, {CLIENTS} clients x {CALLS} calls, one core, best of five rounds of {RUNS} seeds\n"
+    );
+    println!(
+        "{:<58} {:>10} {:>12} {:>8}",
+        "what", "a run", "schedules/s", "x bare"
+    );
     for (what, took) in [
         ("counter, all faults", whole),
         ("counter, no faults", calm),
-        ("bare madsim + bare SQLite, the same steps and statements", bare),
+        (
+            "bare madsim + bare SQLite, the same steps and statements",
+            bare,
+        ),
         ("  bare madsim: executor and timers", madsim),
         ("  bare SQLite: open and create", open),
         ("  bare SQLite: reads and commits in memory", statements),

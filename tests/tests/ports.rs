@@ -87,11 +87,20 @@ fn files_are_found_by_prefix_in_order_and_gone_when_deleted() {
         for path in ["objects/B/2", "objects/A/1", "other"] {
             disk.close(disk.open(path, OpenMode::Create).expect("it is made"));
         }
-        assert_eq!(disk.list("objects/"), Ok(vec!["objects/A/1".to_owned(), "objects/B/2".to_owned()]));
+        assert_eq!(
+            disk.list("objects/"),
+            Ok(vec!["objects/A/1".to_owned(), "objects/B/2".to_owned()])
+        );
         disk.delete("objects/A/1").expect("it is there");
         assert_eq!(disk.exists("objects/A/1"), Ok(false));
-        assert!(matches!(disk.delete("objects/A/1"), Err(DiskError::NotFound(_))));
-        assert!(matches!(disk.open("objects/A/1", OpenMode::Existing), Err(DiskError::NotFound(_))));
+        assert!(matches!(
+            disk.delete("objects/A/1"),
+            Err(DiskError::NotFound(_))
+        ));
+        assert!(matches!(
+            disk.open("objects/A/1", OpenMode::Existing),
+            Err(DiskError::NotFound(_))
+        ));
         assert_eq!(disk.list("objects/"), Ok(vec!["objects/B/2".to_owned()]));
         assert_eq!(disk.list("nothing/"), Ok(vec![]));
     });
@@ -110,7 +119,10 @@ fn renaming_replaces_what_had_the_name() {
         disk.rename("new", "old").expect("it is there");
         assert_eq!(read_all(&*disk, "old"), b"new");
         assert_eq!(disk.exists("new"), Ok(false));
-        assert!(matches!(disk.rename("new", "old"), Err(DiskError::NotFound(_))));
+        assert!(matches!(
+            disk.rename("new", "old"),
+            Err(DiskError::NotFound(_))
+        ));
     });
 }
 
@@ -149,7 +161,10 @@ fn of_two_sleeps_the_shorter_ends_first() {
         let clock = platform.clock;
         let order = Rc::new(std::cell::RefCell::new(Vec::new()));
         let sleep = |millis: u64| {
-            let (order, sleep) = (Rc::clone(&order), clock.sleep_until(clock.now() + Duration::from_millis(millis)));
+            let (order, sleep) = (
+                Rc::clone(&order),
+                clock.sleep_until(clock.now() + Duration::from_millis(millis)),
+            );
             async move {
                 sleep.await;
                 order.borrow_mut().push(millis);
@@ -181,9 +196,14 @@ fn tasks_run_in_the_order_in_which_they_were_spawned() {
         let order = Rc::new(std::cell::RefCell::new(Vec::new()));
         for number in 0..10 {
             let order = Rc::clone(&order);
-            platform.spawn.spawn(Box::pin(async move { order.borrow_mut().push(number) }));
+            platform
+                .spawn
+                .spawn(Box::pin(async move { order.borrow_mut().push(number) }));
         }
-        platform.clock.sleep_until(platform.clock.now() + Duration::from_millis(5)).await;
+        platform
+            .clock
+            .sleep_until(platform.clock.now() + Duration::from_millis(5))
+            .await;
         assert_eq!(*order.borrow(), (0..10).collect::<Vec<_>>());
     });
 }
@@ -215,13 +235,19 @@ fn messages_of_one_link_arrive_in_the_order_in_which_they_left() {
 fn a_listener_and_a_caller_exchange_bytes() {
     on_both(|platform, host| async move {
         let network = platform.network;
-        let listener = network.listen(&format!("{host}:0")).await.expect("a free port");
+        let listener = network
+            .listen(&format!("{host}:0"))
+            .await
+            .expect("a free port");
         let address = listener.local_address();
         let answer = async {
             let mut stream = listener.accept().await.expect("somebody connects");
             let mut question = [0; 4];
             stream.read_exact(&mut question).await.expect("four bytes");
-            stream.write_all(&question.map(|byte| byte.to_ascii_uppercase())).await.expect("he listens");
+            stream
+                .write_all(&question.map(|byte| byte.to_ascii_uppercase()))
+                .await
+                .expect("he listens");
             stream.flush().await.expect("he listens");
         };
         let ask = async {
@@ -239,20 +265,34 @@ fn a_listener_and_a_caller_exchange_bytes() {
 #[test]
 fn a_port_belongs_to_one_listener() {
     on_both(|platform, host| async move {
-        let listener = platform.network.listen(&format!("{host}:0")).await.expect("a free port");
+        let listener = platform
+            .network
+            .listen(&format!("{host}:0"))
+            .await
+            .expect("a free port");
         let second = platform.network.listen(&listener.local_address()).await;
-        assert_eq!(second.err().map(|error| error.kind()), Some(ErrorKind::AddrInUse));
+        assert_eq!(
+            second.err().map(|error| error.kind()),
+            Some(ErrorKind::AddrInUse)
+        );
     });
 }
 
 #[test]
 fn nobody_answers_where_nobody_listens() {
     on_both(|platform, host| async move {
-        let listener = platform.network.listen(&format!("{host}:0")).await.expect("a free port");
+        let listener = platform
+            .network
+            .listen(&format!("{host}:0"))
+            .await
+            .expect("a free port");
         let address = listener.local_address();
         drop(listener);
         let refused = platform.network.connect(&address).await;
-        assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::ConnectionRefused));
+        assert_eq!(
+            refused.err().map(|error| error.kind()),
+            Some(ErrorKind::ConnectionRefused)
+        );
     });
 }
 
@@ -260,7 +300,10 @@ fn nobody_answers_where_nobody_listens() {
 fn an_address_that_is_none_is_refused() {
     on_both(|platform, _| async move {
         let refused = platform.network.listen("nowhere").await;
-        assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::InvalidInput));
+        assert_eq!(
+            refused.err().map(|error| error.kind()),
+            Some(ErrorKind::InvalidInput)
+        );
     });
 }
 

@@ -10,7 +10,8 @@ use quote::quote;
 use syn::{Attribute, Error, Ident, Item, ItemStruct, Result, ext::IdentExt as _, parse2};
 
 // The texts of workers-rs (worker-macros, durable_object.rs).
-const UNKNOWN_FORM: &str = "must have either 'fetch', 'alarm' or 'websocket' attribute, e.g. #[durable_object(websocket)]";
+const UNKNOWN_FORM: &str =
+    "must have either 'fetch', 'alarm' or 'websocket' attribute, e.g. #[durable_object(websocket)]";
 const ON_IMPL: &str =
     "The #[durable_object] macro is no longer required for `impl` blocks, and can be removed";
 
@@ -19,7 +20,8 @@ const NO_ALARMS: &str =
 const NO_WEBSOCKETS: &str =
     "this version has no WebSockets yet: use #[durable_object] or #[durable_object(fetch)]";
 const NOT_A_STRUCT: &str = "#[durable_object] goes on a struct";
-const GENERIC: &str = "a Durable Object is a struct without generic parameters: the node makes its instances";
+const GENERIC: &str =
+    "a Durable Object is a struct without generic parameters: the node makes its instances";
 
 /// The item, and what makes it a class; `dormouse` is the path of the runtime's crate.
 pub(crate) fn expand(form: TokenStream, item: &TokenStream, dormouse: &TokenStream) -> TokenStream {
@@ -32,7 +34,11 @@ fn class(form: TokenStream, item: &TokenStream, dormouse: &TokenStream) -> Resul
     let object = object(item)?;
     check_form(form)?;
     let name = &object.ident;
-    let cfgs: Vec<_> = object.attrs.iter().filter(|attribute| is_cfg(attribute)).collect();
+    let cfgs: Vec<_> = object
+        .attrs
+        .iter()
+        .filter(|attribute| is_cfg(attribute))
+        .collect();
     let class_name = name.unraw().to_string();
     Ok(quote! {
         #(#cfgs)*
@@ -93,8 +99,8 @@ pub(crate) fn is_cfg(attribute: &Attribute) -> bool {
 mod tests {
     use super::*;
 
-    fn expansion(form: TokenStream, item: TokenStream) -> String {
-        expand(form, &item, &quote!(::dormouse)).to_string()
+    fn expansion(form: TokenStream, item: &TokenStream) -> String {
+        expand(form, item, &quote!(::dormouse)).to_string()
     }
 
     /// A message as it stands in the expansion: a string literal.
@@ -111,7 +117,7 @@ mod tests {
             pub(crate) struct Counter { state: State }
         };
         for form in [quote!(), quote!(fetch)] {
-            let expansion = expansion(form, item.clone());
+            let expansion = expansion(form, &item);
             assert!(expansion.starts_with(&item.to_string()));
             assert!(!expansion.contains("compile_error"));
             assert!(expansion.contains(r#"const CLASS_NAME : & 'static str = "Counter""#));
@@ -120,49 +126,92 @@ mod tests {
 
     #[test]
     fn paths_begin_at_the_name_that_the_manifest_gives() {
-        let expansion = expand(quote!(), &quote!(struct Counter;), &quote!(::worker)).to_string();
+        let expansion = expand(
+            quote!(),
+            &quote!(
+                struct Counter;
+            ),
+            &quote!(::worker),
+        )
+        .to_string();
         assert!(expansion.contains(":: worker :: ObjectClass for Counter"));
         assert!(!expansion.contains("dormouse"), "{expansion}");
     }
 
     #[test]
     fn what_is_added_stands_under_the_conditions_of_the_struct() {
-        let expansion = expansion(quote!(), quote!(#[cfg(feature = "counter")] struct Counter;));
-        assert_eq!(expansion.matches(r#"# [cfg (feature = "counter")]"#).count(), 3);
+        let expansion = expansion(
+            quote!(),
+            &quote!(
+                #[cfg(feature = "counter")]
+                struct Counter;
+            ),
+        );
+        assert_eq!(
+            expansion
+                .matches(r#"# [cfg (feature = "counter")]"#)
+                .count(),
+            3
+        );
     }
 
     #[test]
     fn forms_for_what_is_missing_are_refused_with_a_way_out() {
-        let item = quote!(struct Counter;);
-        assert!(has_error(&expansion(quote!(alarm), item.clone()), NO_ALARMS));
-        assert!(has_error(&expansion(quote!(websocket), item), NO_WEBSOCKETS));
+        let item = quote!(
+            struct Counter;
+        );
+        assert!(has_error(&expansion(quote!(alarm), &item), NO_ALARMS));
+        assert!(has_error(
+            &expansion(quote!(websocket), &item),
+            NO_WEBSOCKETS
+        ));
     }
 
     #[test]
     fn other_forms_are_refused_with_the_text_of_the_original() {
         for form in [quote!(queue), quote!(fetch, alarm), quote!("fetch")] {
-            let expansion = expansion(form, quote!(struct Counter;));
+            let expansion = expansion(
+                form,
+                &quote!(
+                    struct Counter;
+                ),
+            );
             assert!(has_error(&expansion, UNKNOWN_FORM), "{expansion}");
         }
     }
 
     #[test]
     fn an_impl_block_is_refused_with_the_text_of_the_original() {
-        let expansion = expansion(quote!(), quote!(impl DurableObject for Counter {}));
+        let expansion = expansion(quote!(), &quote!(impl DurableObject for Counter {}));
         assert!(has_error(&expansion, ON_IMPL), "{expansion}");
     }
 
     #[test]
     fn generic_structs_and_other_items_are_refused() {
-        let generic = expansion(quote!(), quote!(struct Counter<T>(T);));
+        let generic = expansion(
+            quote!(),
+            &quote!(
+                struct Counter<T>(T);
+            ),
+        );
         assert!(has_error(&generic, GENERIC), "{generic}");
-        let function = expansion(quote!(), quote!(fn counter() {}));
+        let function = expansion(
+            quote!(),
+            &quote!(
+                fn counter() {}
+            ),
+        );
         assert!(has_error(&function, NOT_A_STRUCT), "{function}");
     }
 
     #[test]
     fn a_refused_struct_still_exists() {
-        let expansion = expansion(quote!(alarm), quote!(struct Counter;));
+        let expansion = expansion(
+            quote!(alarm),
+            &quote!(
+                struct Counter;
+            ),
+        );
         assert!(expansion.starts_with("struct Counter ;"));
     }
 }

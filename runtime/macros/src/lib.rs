@@ -5,11 +5,10 @@
 //! under whatever name the author's manifest gives it.
 
 mod durable_object;
+mod krate;
 mod rpc;
 
 use proc_macro::TokenStream;
-use proc_macro_crate::{FoundCrate, crate_name};
-use quote::{format_ident, quote};
 
 /// Makes a struct a class of Durable Objects.
 ///
@@ -17,7 +16,7 @@ use quote::{format_ident, quote};
 /// name in the configuration. Implement `DurableObject` for it, and put [`rpc`](macro@rpc) on an `impl` block whose methods
 /// others may call.
 ///
-/// Forms: `#[durable_object]` and `#[durable_object(fetch)]`. This version has no alarms and no WebSockets yet: it refuses
+/// Forms: `#[durable_object]` and `#[durable_object(fetch)]`. This version has no alarms and no web sockets yet: it refuses
 /// `(alarm)` and `(websocket)`.
 ///
 /// # Example
@@ -41,7 +40,7 @@ use quote::{format_ident, quote};
 /// ```
 #[proc_macro_attribute]
 pub fn durable_object(form: TokenStream, item: TokenStream) -> TokenStream {
-    durable_object::expand(form.into(), &item.into(), &dormouse()).into()
+    durable_object::expand(form.into(), &item.into(), &krate::path()).into()
 }
 
 /// Makes the public methods of an `impl` block callable from elsewhere, and makes the typed stub that calls them.
@@ -95,18 +94,5 @@ pub fn durable_object(form: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn rpc(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    rpc::expand(&arguments.into(), &item.into(), &dormouse()).into()
-}
-
-/// The path of the runtime's crate as the author's crate knows it. `worker = { package = "dormouse" }` is how sources
-/// written for workers-rs are compiled unchanged.
-fn dormouse() -> proc_macro2::TokenStream {
-    match crate_name("dormouse") {
-        Ok(FoundCrate::Name(name)) => {
-            let name = format_ident!("{name}");
-            quote!(::#name)
-        }
-        // In the crate itself these are its doc tests, which see it from outside.
-        Ok(FoundCrate::Itself) | Err(_) => quote!(::dormouse),
-    }
+    rpc::expand(&arguments.into(), &item.into(), &krate::path()).into()
 }

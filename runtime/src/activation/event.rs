@@ -4,7 +4,10 @@ use std::rc::Rc;
 
 use futures_channel::oneshot;
 
-use super::{Activation, turn::{Gated, Task}};
+use super::{
+    Activation,
+    turn::{Gated, Task},
+};
 use crate::{
     Error, Response, Result,
     handler::{Invocation, Reply},
@@ -26,18 +29,30 @@ impl Activation {
         point!("deliver", object = &*self.label, what = invocation.label());
         let over_rpc = matches!(invocation, Invocation::Call { .. });
         let activation = Rc::clone(self);
-        let handler = Gated::new(Rc::clone(self), Task::new(Rc::clone(&self.input)), async move {
-            let instance = activation.instance();
-            let result = match invocation {
-                Invocation::Fetch(request) => {
-                    instance.fetch(request).await.and_then(Response::checked).map(Reply::Response)
-                }
-                Invocation::Call { method, arguments } => instance.call(method, arguments).await.map(Reply::Value),
-            };
-            // Sampled in the turn that produced the result: the reply waits for every write made up to here, the ones of
-            // this turn included, which are committed when the turn ends (GATE-10, CR-3).
-            (result, activation.output.pass(), activation.storage.confirmed_batch())
-        });
+        let handler = Gated::new(
+            Rc::clone(self),
+            Task::new(Rc::clone(&self.input)),
+            async move {
+                let instance = activation.instance();
+                let result = match invocation {
+                    Invocation::Fetch(request) => instance
+                        .fetch(request)
+                        .await
+                        .and_then(Response::checked)
+                        .map(Reply::Response),
+                    Invocation::Call { method, arguments } => {
+                        instance.call(method, arguments).await.map(Reply::Value)
+                    }
+                };
+                // Sampled in the turn that produced the result: the reply waits for every write made up to here, the ones of
+                // this turn included, which are committed when the turn ends (GATE-10, CR-3).
+                (
+                    result,
+                    activation.output.pass(),
+                    activation.storage.confirmed_batch(),
+                )
+            },
+        );
         let activation = Rc::clone(self);
         self.spawn(async move {
             let (result, gate, batch) = handler.await;
@@ -46,7 +61,13 @@ impl Activation {
                 // The storage's failure takes the place of whatever the handler said (G-15).
                 Err(broken) => Err(as_seen_by_callers(broken, over_rpc)),
             };
-            point!("output", object = &*activation.label, what = "reply", batch = batch, ok = result.is_ok());
+            point!(
+                "output",
+                object = &*activation.label,
+                what = "reply",
+                batch = batch,
+                ok = result.is_ok()
+            );
             let _ = reply.send(result); // nobody waits any more: the caller is gone
         });
     }
@@ -74,5 +95,9 @@ pub(crate) fn as_seen_by_callers(error: Error, over_rpc: bool) -> Error {
         Error::from(format!("{}: {}", error.name(), error.message())).with_flags(flags)
     };
     // As recorded from the original: over RPC the errors of a reset carry no `remote`, over fetch they do.
-    if over_rpc && flags.durable_object_reset { error } else { error.with_remote() }
+    if over_rpc && flags.durable_object_reset {
+        error
+    } else {
+        error.with_remote()
+    }
 }

@@ -64,7 +64,10 @@ impl Activation {
         let idle = self.is_idle();
         if idle {
             // Nobody waits for anything, so nobody ever sees this error.
-            self.end(Ending::Hibernated, Error::from("Durable Object storage is no longer accessible.").with_retryable());
+            self.end(
+                Ending::Hibernated,
+                Error::from("Durable Object storage is no longer accessible.").with_retryable(),
+            );
         }
         idle
     }

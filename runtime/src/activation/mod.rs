@@ -61,7 +61,11 @@ impl Activation {
     ///
     /// # Errors
     /// The storage cannot be opened: the object's files are left as they are.
-    pub(crate) fn start(node: &Rc<NodeContext>, entry: &Rc<Entry>, class: Rc<dyn Class>) -> Result<Rc<Self>> {
+    pub(crate) fn start(
+        node: &Rc<NodeContext>,
+        entry: &Rc<Entry>,
+        class: Rc<dyn Class>,
+    ) -> Result<Rc<Self>> {
         let label = Rc::clone(&entry.label);
         point!("activation_start", object = &*label);
         let output = OutputGate::new();
@@ -74,6 +78,7 @@ impl Activation {
             path: entry.storage_path(),
             object: Rc::clone(&label),
             gate: Rc::clone(&output),
+            left: node.how_it_was_left(&entry.storage_path()),
             now: {
                 let turn_began_at = Rc::clone(&turn_began_at);
                 Rc::new(move || turn_began_at.get())
@@ -112,8 +117,12 @@ impl Activation {
         let activation = Rc::clone(self);
         let constructor = Gated::new(Rc::clone(self), Rc::clone(&task), async move {
             let (state, env) = activation.state_and_env();
-            let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| class.construct(state, env)));
-            made.unwrap_or_else(|panic| Err(Error::from(format!("panicked: {}", panic_text(&*panic)))))
+            let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                class.construct(state, env)
+            }));
+            made.unwrap_or_else(|panic| {
+                Err(Error::from(format!("panicked: {}", panic_text(&*panic))))
+            })
         });
         let activation = Rc::clone(self);
         self.spawn(async move {
@@ -129,7 +138,11 @@ impl Activation {
 
     fn instance(&self) -> Rc<dyn Handler> {
         let instance = self.instance.borrow();
-        Rc::clone(instance.as_ref().expect("the constructor stood at the gate before every event"))
+        Rc::clone(
+            instance
+                .as_ref()
+                .expect("the constructor stood at the gate before every event"),
+        )
     }
 
     /// Runs `task` until it is done or the activation ends; until then the object is not idle.
@@ -168,8 +181,14 @@ impl Activation {
         if self.ended.replace(true) {
             return;
         }
-        point!("activation_end", object = &*self.label, reason = ending.as_str());
+        point!(
+            "activation_end",
+            object = &*self.label,
+            reason = ending.as_str()
+        );
         self.entry.forget_activation(self);
+        self.node
+            .remember_how_it_is_left(self.entry.storage_path(), self.storage.left());
         self.storage.shut_down(error.clone());
         self.output.break_with(error);
         for abort in self.aborts.borrow_mut().drain(..) {

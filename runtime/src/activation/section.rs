@@ -19,10 +19,7 @@ use super::{
     Activation,
     turn::{Gated, Task, Turn},
 };
-use crate::{
-    Error, Result,
-    gate::input::SECTION_DEPTH_MAX,
-};
+use crate::{Error, Result, gate::input::SECTION_DEPTH_MAX};
 
 /// How long a section may take, from the end of its first turn on (C-11).
 const SECTION_TIME_MAX: Duration = Duration::from_secs(30);
@@ -38,7 +35,9 @@ impl Activation {
         F: Future<Output = Result<T>> + 'static,
     {
         let waiting = Turn::current().map(|turn| turn.task);
-        let parent = waiting.as_ref().map_or_else(|| Rc::clone(&self.input), |task| Rc::clone(&task.scope));
+        let parent = waiting
+            .as_ref()
+            .map_or_else(|| Rc::clone(&self.input), |task| Rc::clone(&task.scope));
         let (done, result) = oneshot::channel();
         let awaited = Rc::new(Cell::new(false));
         let too_deep = parent.depth() >= SECTION_DEPTH_MAX;
@@ -50,7 +49,11 @@ impl Activation {
             self.spawn(async move {
                 let kept = place.await;
                 let section = kept.open_section();
-                let code = Gated::new(Rc::clone(&activation), Task::new(Rc::clone(&section)), callback);
+                let code = Gated::new(
+                    Rc::clone(&activation),
+                    Task::new(Rc::clone(&section)),
+                    callback,
+                );
                 let value = match activation.within_the_limit(code).await {
                     Ok(value) => value,
                     Err(error) => return activation.reset(error.with_reset()),
@@ -67,7 +70,9 @@ impl Activation {
         }
         async move {
             if too_deep {
-                return Err(Error::from("blockConcurrencyWhile() calls are nested too deeply."));
+                return Err(Error::from(
+                    "blockConcurrencyWhile() calls are nested too deeply.",
+                ));
             }
             let mut result = pin!(result);
             poll_fn(|cx| {
@@ -82,7 +87,10 @@ impl Activation {
         }
     }
 
-    async fn within_the_limit<T>(self: &Rc<Self>, code: Gated<impl Future<Output = Result<T>>>) -> Result<T> {
+    async fn within_the_limit<T>(
+        self: &Rc<Self>,
+        code: Gated<impl Future<Output = Result<T>>>,
+    ) -> Result<T> {
         let clock = &self.node.platform.clock;
         let limit = clock.sleep_until(clock.now() + SECTION_TIME_MAX);
         match select(pin!(code), limit).await {

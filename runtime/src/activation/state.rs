@@ -73,7 +73,10 @@ impl State {
     ///     count // set before the first event runs
     /// }
     /// ```
-    pub fn block_concurrency_while<T, F>(&self, callback: F) -> impl Future<Output = Result<T>> + use<T, F> + 'static
+    pub fn block_concurrency_while<T, F>(
+        &self,
+        callback: F,
+    ) -> impl Future<Output = Result<T>> + use<T, F> + 'static
     where
         T: 'static,
         F: Future<Output = Result<T>> + 'static,
@@ -87,7 +90,10 @@ impl State {
     /// If the activation has ended; its code does not run any more then.
     pub fn wait_until(&self, task: impl Future<Output = ()> + 'static) {
         let activation = self.activation();
-        let scope = Turn::current().map_or_else(|| Rc::clone(&activation.input), |turn| Rc::clone(&turn.task.scope));
+        let scope = Turn::current().map_or_else(
+            || Rc::clone(&activation.input),
+            |turn| Rc::clone(&turn.task.scope),
+        );
         activation.spawn(Gated::new(Rc::clone(&activation), Task::new(scope), task));
     }
 
@@ -103,13 +109,17 @@ impl State {
     }
 
     fn activation(&self) -> Rc<Activation> {
-        self.activation.upgrade().expect("an object's code runs only while its activation lives")
+        self.activation
+            .upgrade()
+            .expect("an object's code runs only while its activation lives")
     }
 }
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("State")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -153,7 +163,10 @@ pub struct Delay {
 
 impl From<Duration> for Delay {
     fn from(duration: Duration) -> Self {
-        Self { duration, timer: None }
+        Self {
+            duration,
+            timer: None,
+        }
     }
 }
 

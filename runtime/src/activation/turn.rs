@@ -32,7 +32,10 @@ pub(crate) struct Task {
 
 impl Task {
     pub(crate) fn new(scope: Rc<InputGate>) -> Rc<Self> {
-        Rc::new(Self { scope, handed_over: RefCell::default() })
+        Rc::new(Self {
+            scope,
+            handed_over: RefCell::default(),
+        })
     }
 }
 
@@ -48,7 +51,12 @@ impl<F: Future> Gated<F> {
     /// Takes a place at the gate at once; the code runs when it is its turn.
     pub(crate) fn new(activation: Rc<Activation>, task: Rc<Task>, code: F) -> Self {
         let place = Some(task.scope.enter());
-        Self { activation, task, code: Box::pin(code), place }
+        Self {
+            activation,
+            task,
+            code: Box::pin(code),
+            place,
+        }
     }
 
     fn poll_lock(&mut self, cx: &mut Context<'_>) -> Poll<Lock> {
@@ -73,13 +81,16 @@ impl<F: Future> Future for Gated<F> {
             return Poll::Pending; // it is being torn down: the task is dropped as soon as it is polled from outside
         }
         let lock = std::task::ready!(this.poll_lock(cx));
-        let outcome = this.activation.run_turn(&this.task, || this.code.as_mut().poll(cx));
+        let outcome = this
+            .activation
+            .run_turn(&this.task, || this.code.as_mut().poll(cx));
         drop(lock);
         match outcome {
             Ok(poll) => poll,
             Err(panic) => {
                 // Its Rust state may be half changed: throw the instance away.
-                this.activation.reset(Error::from(format!("panicked: {}", panic_text(&*panic))).with_reset());
+                this.activation
+                    .reset(Error::from(format!("panicked: {}", panic_text(&*panic))).with_reset());
                 Poll::Pending
             }
         }
@@ -106,7 +117,11 @@ impl Turn {
 
 impl Activation {
     /// Runs one turn. The clock that the code sees stands still in it (G-2).
-    fn run_turn<T>(self: &Rc<Self>, task: &Rc<Task>, code: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    fn run_turn<T>(
+        self: &Rc<Self>,
+        task: &Rc<Task>,
+        code: impl FnOnce() -> T,
+    ) -> Result<T, Box<dyn Any + Send>> {
         struct Leave(Option<Turn>);
         impl Drop for Leave {
             fn drop(&mut self) {
@@ -115,7 +130,10 @@ impl Activation {
         }
         self.turn_began_at.set(self.node.platform.clock.wall());
         point!("turn", object = &*self.label);
-        let turn = Turn { activation: Rc::clone(self), task: Rc::clone(task) };
+        let turn = Turn {
+            activation: Rc::clone(self),
+            task: Rc::clone(task),
+        };
         let leave = Leave(CURRENT.replace(Some(turn)));
         let outcome = catch_unwind(AssertUnwindSafe(code));
         drop(leave);

@@ -105,7 +105,11 @@ impl InputGate {
 
     fn let_next_in(self: &Rc<Self>) {
         while !self.locked.get() {
-            let next = self.sections.borrow_mut().pop_front().or_else(|| self.events.borrow_mut().pop_front());
+            let next = self
+                .sections
+                .borrow_mut()
+                .pop_front()
+                .or_else(|| self.events.borrow_mut().pop_front());
             let Some(waiter) = next else { return };
             if waiter.state.get() == Waiting::Gone {
                 continue;
@@ -130,8 +134,14 @@ impl Lock {
     /// Ends `section`, which this lock was kept for: whatever still waits in it queues at the parent from now on (BCW-4, C-14).
     pub(crate) fn end_section(&self, section: &InputGate) {
         let parent = &self.0;
-        parent.sections.borrow_mut().append(&mut section.sections.borrow_mut());
-        parent.events.borrow_mut().append(&mut section.events.borrow_mut());
+        parent
+            .sections
+            .borrow_mut()
+            .append(&mut section.sections.borrow_mut());
+        parent
+            .events
+            .borrow_mut()
+            .append(&mut section.events.borrow_mut());
         *section.adopted_by.borrow_mut() = Some(Rc::clone(parent));
     }
 }
@@ -149,7 +159,12 @@ impl Future for Entry {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Lock> {
         if self.0.state.get() == Waiting::Granted {
             self.0.state.set(Waiting::Gone);
-            let gate = self.0.granted_by.borrow_mut().take().expect("a granted waiter knows its gate");
+            let gate = self
+                .0
+                .granted_by
+                .borrow_mut()
+                .take()
+                .expect("a granted waiter knows its gate");
             return Poll::Ready(Lock(gate));
         }
         *self.0.waker.borrow_mut() = Some(cx.waker().clone());
@@ -183,7 +198,10 @@ mod tests {
         let turn = granted(&mut first).expect("the gate is free");
         assert!(granted(&mut second).is_none());
         drop(turn);
-        assert!(granted(&mut third).is_none(), "the third must not overtake the second");
+        assert!(
+            granted(&mut third).is_none(),
+            "the third must not overtake the second"
+        );
         drop(granted(&mut second).expect("the first is done"));
         assert!(granted(&mut third).is_some());
     }
@@ -219,7 +237,10 @@ mod tests {
         outer.end_section(&section);
         drop(outer);
         drop(granted(&mut outside).expect("the section is over"));
-        assert!(granted(&mut section.enter()).is_some(), "the ended section forwards to its parent");
+        assert!(
+            granted(&mut section.enter()).is_some(),
+            "the ended section forwards to its parent"
+        );
     }
 
     #[test]

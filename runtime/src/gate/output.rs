@@ -49,7 +49,11 @@ impl OutputGate {
         let number = self.issued.get();
         self.issued.set(number + 1);
         self.outstanding.borrow_mut().push(number);
-        Confirmation { gate: Rc::clone(self), number, settled: false }
+        Confirmation {
+            gate: Rc::clone(self),
+            number,
+            settled: false,
+        }
     }
 
     /// Completes when every confirmation outstanding *now* is given; later ones do not matter.
@@ -63,7 +67,11 @@ impl OutputGate {
             if let Some(error) = &*gate.broken.borrow() {
                 return Poll::Ready(Err(error.clone()));
             }
-            let clear = gate.outstanding.borrow().first().is_none_or(|&oldest| oldest >= before);
+            let clear = gate
+                .outstanding
+                .borrow()
+                .first()
+                .is_none_or(|&oldest| oldest >= before);
             if clear || Mutation::OutputGateOpen.is_active() {
                 return Poll::Ready(Ok(()));
             }
@@ -86,7 +94,9 @@ impl OutputGate {
     }
 
     fn settle(&self, number: u64) {
-        self.outstanding.borrow_mut().retain(|&other| other != number);
+        self.outstanding
+            .borrow_mut()
+            .retain(|&other| other != number);
         self.wake();
     }
 
@@ -115,7 +125,8 @@ impl Confirmation {
 impl Drop for Confirmation {
     fn drop(&mut self) {
         if !self.settled {
-            self.gate.break_with(Error::from("output lock was canceled before completion").with_reset());
+            self.gate
+                .break_with(Error::from("output lock was canceled before completion").with_reset());
         }
     }
 }
@@ -150,8 +161,14 @@ mod tests {
         let mut output = Box::pin(gate.pass());
         assert!(output.as_mut().now_or_never().is_none());
         write.fail(Error::from("disk is gone"));
-        assert_eq!(output.now_or_never(), Some(Err(Error::from("disk is gone"))));
-        assert_eq!(gate.pass().now_or_never(), Some(Err(Error::from("disk is gone"))));
+        assert_eq!(
+            output.now_or_never(),
+            Some(Err(Error::from("disk is gone")))
+        );
+        assert_eq!(
+            gate.pass().now_or_never(),
+            Some(Err(Error::from("disk is gone")))
+        );
         assert_eq!(*reason.borrow(), Some(Error::from("disk is gone")));
     }
 

@@ -28,7 +28,11 @@ impl ObjectAddress {
             Some(name) => format!("{class}/{name}"),
             None => format!("{class}/{:.8}", id.to_string()),
         };
-        Self { class, id, label: label.into() }
+        Self {
+            class,
+            id,
+            label: label.into(),
+        }
     }
 
     /// How the object is called in traces: `Class/name`, or `Class/` and the first digits of its id.
@@ -64,7 +68,13 @@ pub(crate) struct Channel {
 impl Channel {
     pub(crate) fn new(host: Rc<dyn Host>, from: &str, address: ObjectAddress) -> Self {
         let link = host.link(from, &address);
-        Self { host, address, link, session: RefCell::default(), lost: RefCell::default() }
+        Self {
+            host,
+            address,
+            link,
+            session: RefCell::default(),
+            lost: RefCell::default(),
+        }
     }
 
     /// Delivers `invocation` and brings back the reply.
@@ -75,10 +85,16 @@ impl Channel {
         if let Some(error) = &*self.lost.borrow() {
             return Err(error.clone());
         }
-        self.link.carry(Leg::Call).await.map_err(|Lost| self.lose())?;
+        self.link
+            .carry(Leg::Call)
+            .await
+            .map_err(|Lost| self.lose())?;
         let session = self.session()?;
         let reply = session.receive(invocation).await;
-        self.link.carry(Leg::Reply).await.map_err(|Lost| self.lose())?;
+        self.link
+            .carry(Leg::Reply)
+            .await
+            .map_err(|Lost| self.lose())?;
         reply
     }
 
@@ -86,13 +102,19 @@ impl Channel {
         if let Some(session) = &*self.session.borrow() {
             return Ok(session.clone());
         }
-        let session = self.host.session(&self.address).ok_or_else(|| self.lose())?;
+        let session = self
+            .host
+            .session(&self.address)
+            .ok_or_else(|| self.lose())?;
         *self.session.borrow_mut() = Some(session.clone());
         Ok(session)
     }
 
     fn lose(&self) -> Error {
-        self.lost.borrow_mut().get_or_insert_with(Error::connection_lost).clone()
+        self.lost
+            .borrow_mut()
+            .get_or_insert_with(Error::connection_lost)
+            .clone()
     }
 }
 

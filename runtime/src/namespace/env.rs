@@ -32,12 +32,22 @@ pub struct Env {
 
 impl Env {
     pub(crate) fn new(bindings: Rc<Bindings>, caller: Caller) -> Self {
-        Self { bindings, caller: Rc::new(caller) }
+        Self {
+            bindings,
+            caller: Rc::new(caller),
+        }
     }
 
     /// The environment of a client outside of any object: its calls go to `host` over links that begin at `label`.
     pub fn of_client(bindings: Rc<Bindings>, label: &str, host: Rc<dyn Host>) -> Self {
-        Self::new(bindings, Caller { label: label.into(), host, gate: None })
+        Self::new(
+            bindings,
+            Caller {
+                label: label.into(),
+                host,
+                gate: None,
+            },
+        )
     }
 
     /// The namespace bound to `binding`.
@@ -55,7 +65,8 @@ impl Env {
     /// ```
     pub fn durable_object(&self, binding: &str) -> Result<ObjectNamespace> {
         let namespace = self.bindings.namespaces.get(binding);
-        let namespace = namespace.ok_or_else(|| Error::from(format!("Binding `{binding}` is undefined.")))?;
+        let namespace =
+            namespace.ok_or_else(|| Error::from(format!("Binding `{binding}` is undefined.")))?;
         Ok(ObjectNamespace {
             namespace: Rc::clone(namespace),
             caller: Rc::clone(&self.caller),
@@ -66,7 +77,9 @@ impl Env {
 
 impl fmt::Debug for Env {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.bindings.namespaces.keys()).finish()
+        f.debug_list()
+            .entries(self.bindings.namespaces.keys())
+            .finish()
     }
 }
 
@@ -123,7 +136,10 @@ impl ObjectNamespace {
     /// # Errors
     /// `TypeError` if there is no such jurisdiction.
     pub fn jurisdiction(&self, jurisdiction: &str) -> Result<Self> {
-        Ok(Self { jurisdiction: Some(Jurisdiction::parse(jurisdiction, "jurisdiction")?), ..self.clone() })
+        Ok(Self {
+            jurisdiction: Some(Jurisdiction::parse(jurisdiction, "jurisdiction")?),
+            ..self.clone()
+        })
     }
 
     /// A stub for `id`.
@@ -174,6 +190,8 @@ impl ObjectNamespace {
 
 impl fmt::Debug for ObjectNamespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ObjectNamespace").field(&self.namespace.class).finish()
+        f.debug_tuple("ObjectNamespace")
+            .field(&self.namespace.class)
+            .finish()
     }
 }

@@ -16,11 +16,17 @@ pub struct ObjectId<'a> {
 
 impl<'a> ObjectId<'a> {
     pub(crate) fn in_namespace(raw: RawId, namespace: &'a ObjectNamespace) -> Self {
-        Self { raw, namespace: Some(namespace) }
+        Self {
+            raw,
+            namespace: Some(namespace),
+        }
     }
 
     pub(crate) fn without_namespace(raw: RawId) -> Self {
-        Self { raw, namespace: None }
+        Self {
+            raw,
+            namespace: None,
+        }
     }
 
     pub(crate) fn raw(&self) -> &RawId {
@@ -42,7 +48,9 @@ impl<'a> ObjectId<'a> {
     /// # Errors
     /// The id came from [`State::id`](crate::State::id), which knows no namespace.
     pub fn get_stub(&self) -> Result<Stub> {
-        let namespace = self.namespace.ok_or("Cannot get stub from within a Durable Object")?;
+        let namespace = self
+            .namespace
+            .ok_or("Cannot get stub from within a Durable Object")?;
         namespace.get(self)
     }
 

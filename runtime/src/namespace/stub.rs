@@ -60,7 +60,11 @@ pub trait Rpc {
 
 impl Stub {
     pub(crate) fn new(address: ObjectAddress, caller: Rc<Caller>) -> Self {
-        Self { address, caller, channel: OnceCell::new() }
+        Self {
+            address,
+            caller,
+            channel: OnceCell::new(),
+        }
     }
 
     /// The id for which the stub was made.
@@ -82,7 +86,10 @@ impl Stub {
     ///
     /// # Errors
     /// What the object's handler failed with (as an error, not as a response: FT-10), or why the object could not answer.
-    pub fn fetch_with_request(&self, request: Request) -> impl Future<Output = Result<Response>> + use<> {
+    pub fn fetch_with_request(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Response>> + use<> {
         let reply = self.send(request.received().map(Invocation::Fetch));
         async move {
             match settled(reply.await)? {
@@ -97,7 +104,8 @@ impl Stub {
     /// # Errors
     /// `url` is not absolute; else as for [`fetch_with_request`](Self::fetch_with_request).
     pub fn fetch_with_str(&self, url: &str) -> impl Future<Output = Result<Response>> + use<> {
-        let sent = Request::new(url, crate::Method::Get).map(|request| self.fetch_with_request(request));
+        let sent =
+            Request::new(url, crate::Method::Get).map(|request| self.fetch_with_request(request));
         async move { sent?.await }
     }
 
@@ -114,8 +122,14 @@ impl Stub {
     /// # Errors
     /// What the method failed with, why the object could not answer, or that the result is no `T`.
     pub fn call_typed<T>(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<T> {
-        let invocation = arguments.map(|arguments| Invocation::Call { method: method.to_owned(), arguments });
-        RpcCall { reply: self.send(invocation), result: PhantomData }
+        let invocation = arguments.map(|arguments| Invocation::Call {
+            method: method.to_owned(),
+            arguments,
+        });
+        RpcCall {
+            reply: self.send(invocation),
+            result: PhantomData,
+        }
     }
 
     fn send(&self, invocation: Result<Invocation>) -> oneshot::Receiver<Result<Reply>> {
@@ -129,10 +143,17 @@ impl Stub {
         };
         let caller = Rc::clone(&self.caller);
         let channel = Rc::clone(self.channel.get_or_init(|| {
-            Rc::new(Channel::new(Rc::clone(&caller.host), &caller.label, self.address.clone()))
+            Rc::new(Channel::new(
+                Rc::clone(&caller.host),
+                &caller.label,
+                self.address.clone(),
+            ))
         }));
         // Sampled now: the call waits for the writes made before it, not for later ones (GATE-10).
-        let gate = caller.gate.as_ref().map(|gate| (gate.output.pass(), gate.storage.confirmed_batch()));
+        let gate = caller
+            .gate
+            .as_ref()
+            .map(|gate| (gate.output.pass(), gate.storage.confirmed_batch()));
         let host = Rc::clone(&caller.host);
         host.spawn(Box::pin(async move {
             if let Some((gate, batch)) = gate {
@@ -140,7 +161,13 @@ impl Stub {
                     let _ = answer.send(Err(error)); // the caller is being reset
                     return;
                 }
-                point!("output", object = &*caller.label, what = "call", batch = batch, ok = true);
+                point!(
+                    "output",
+                    object = &*caller.label,
+                    what = "call",
+                    batch = batch,
+                    ok = true
+                );
             }
             let _ = answer.send(channel.call(invocation).await); // the caller may not wait any more
         }));

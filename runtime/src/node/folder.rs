@@ -37,13 +37,17 @@ pub enum StartError {
         found: u32,
     },
     /// The folder's description cannot be read.
-    #[error("{FOLDER_FILE} in the data folder is damaged ({why}): restore it from a copy, the objects' ids depend on it")]
+    #[error(
+        "{FOLDER_FILE} in the data folder is damaged ({why}): restore it from a copy, the objects' ids depend on it"
+    )]
     Damaged {
         /// What the parser said.
         why: String,
     },
     /// Objects without the description that their ids depend on.
-    #[error("the data folder holds objects but no {FOLDER_FILE}: it is no data folder of this program, or the file was lost")]
+    #[error(
+        "the data folder holds objects but no {FOLDER_FILE}: it is no data folder of this program, or the file was lost"
+    )]
     Undescribed,
     /// Two bindings of one name.
     #[error("{binding} assigned to multiple Durable Object bindings")]
@@ -61,14 +65,22 @@ impl Folder {
     pub(super) fn read(disk: &dyn Disk) -> Result<(Self, bool), StartError> {
         if !disk.exists(FOLDER_FILE)? {
             if disk.list("objects/")?.is_empty() {
-                return Ok((Self { format: FOLDER_FORMAT, namespaces: BTreeMap::new() }, false));
+                return Ok((
+                    Self {
+                        format: FOLDER_FORMAT,
+                        namespaces: BTreeMap::new(),
+                    },
+                    false,
+                ));
             }
             return Err(StartError::Undescribed);
         }
         let file = disk.open(FOLDER_FILE, OpenMode::Existing)?;
         let text = read_whole(disk, file);
         disk.close(file);
-        let damaged = |error: serde_json::Error| StartError::Damaged { why: error.to_string() };
+        let damaged = |error: serde_json::Error| StartError::Damaged {
+            why: error.to_string(),
+        };
         let text = text?;
         // The format first: a later version may have changed everything else.
         let FormatOnly { format } = serde_json::from_slice(&text).map_err(damaged)?;
@@ -80,7 +92,10 @@ impl Folder {
 
     /// The unique key of a class's namespace: the stored one, or `default` from now on.
     pub(super) fn unique_key(&mut self, class: &str, default: impl FnOnce() -> String) -> String {
-        self.namespaces.entry(class.to_owned()).or_insert_with(default).clone()
+        self.namespaces
+            .entry(class.to_owned())
+            .or_insert_with(default)
+            .clone()
     }
 
     pub(super) fn namespace_count(&self) -> usize {
@@ -110,7 +125,9 @@ struct FormatOnly {
 fn read_whole(disk: &dyn Disk, file: crate::platform::FileId) -> Result<Vec<u8>, StartError> {
     let len = disk.len(file)?;
     if len > FOLDER_FILE_BYTES_MAX {
-        return Err(StartError::Damaged { why: format!("it has {len} bytes") });
+        return Err(StartError::Damaged {
+            why: format!("it has {len} bytes"),
+        });
     }
     let mut text = vec![0; usize::try_from(len).expect("checked against the maximum")];
     let read = disk.read_at(file, &mut text, 0)?;

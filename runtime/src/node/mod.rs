@@ -6,7 +6,8 @@ mod folder;
 mod router;
 
 use std::{
-    collections::BTreeMap,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     rc::{Rc, Weak},
 };
@@ -29,7 +30,7 @@ use crate::{
     },
     object::{ObjectClass, RustClass},
     platform::{Link, LocalBoxFuture, Platform},
-    storage::ObjectStorage,
+    storage::{Left, ObjectStorage},
 };
 
 /// Declares what a node serves.
@@ -81,12 +82,17 @@ pub(crate) struct NodeContext {
     pub(crate) restarted: bool,
     bindings: Rc<Bindings>,
     classes: BTreeMap<String, Rc<dyn Class>>,
+    /// Files of objects not in memory that this process knows to be durable, by path.
+    durable: RefCell<BTreeSet<String>>,
 }
 
 impl NodeBuilder {
     /// A node that runs the objects of the script `worker`: the name is part of the default key of every namespace (ID-8).
     pub fn new(worker: impl Into<String>) -> Self {
-        Self { worker: worker.into(), classes: Vec::new() }
+        Self {
+            worker: worker.into(),
+            classes: Vec::new(),
+        }
     }
 
     /// Serves objects of the Rust type `T` under `binding`.
@@ -113,9 +119,17 @@ impl NodeBuilder {
         let mut bindings = Bindings::default();
         let mut classes = BTreeMap::new();
         for (binding, class) in self.classes {
-            let unique_key = folder.unique_key(class.name(), || format!("{}-{}", self.worker, class.name()));
-            let namespace = Namespace { class: class.name().into(), key: NamespaceKey::new(&unique_key) };
-            if bindings.namespaces.insert(binding.clone(), Rc::new(namespace)).is_some() {
+            let unique_key =
+                folder.unique_key(class.name(), || format!("{}-{}", self.worker, class.name()));
+            let namespace = Namespace {
+                class: class.name().into(),
+                key: NamespaceKey::new(&unique_key),
+            };
+            if bindings
+                .namespaces
+                .insert(binding.clone(), Rc::new(namespace))
+                .is_some()
+            {
                 return Err(StartError::DuplicateBinding { binding });
             }
             classes.insert(class.name().to_owned(), class);
@@ -125,18 +139,36 @@ impl NodeBuilder {
         }
         point!("node_start", restarted = restarted);
         let bindings = Rc::new(bindings);
-        let context = NodeContext { platform, router: Router::default(), restarted, bindings, classes };
+        let context = NodeContext {
+            platform,
+            router: Router::default(),
+            restarted,
+            bindings,
+            classes,
+            durable: RefCell::default(),
+        };
         let context = Rc::new(context);
-        Ok(Node { _objects: Rc::new(Objects(Rc::clone(&context))), context })
+        Ok(Node {
+            _objects: Rc::new(Objects(Rc::clone(&context))),
+            context,
+        })
     }
 
     /// The bindings that this node will have, for clients that know its configuration and not its folder: right as long as every key is the default.
     pub fn default_bindings(&self) -> Rc<Bindings> {
         let namespaces = self.classes.iter().map(|(binding, class)| {
             let key = NamespaceKey::new(&format!("{}-{}", self.worker, class.name()));
-            (binding.clone(), Rc::new(Namespace { class: class.name().into(), key }))
+            (
+                binding.clone(),
+                Rc::new(Namespace {
+                    class: class.name().into(),
+                    key,
+                }),
+            )
         });
-        Rc::new(Bindings { namespaces: namespaces.collect() })
+        Rc::new(Bindings {
+            namespaces: namespaces.collect(),
+        })
     }
 }
 
@@ -144,7 +176,11 @@ impl Node {
     /// The environment of the stateless code beside the objects: what a worker would be given.
     pub fn env(&self) -> Env {
         let bindings = Rc::clone(&self.context.bindings);
-        Env::of_client(bindings, "worker", Rc::new(LocalHost(Rc::downgrade(&self.context))))
+        Env::of_client(
+            bindings,
+            "worker",
+            Rc::new(LocalHost(Rc::downgrade(&self.context))),
+        )
     }
 
     /// A session with an object, for calls that come from other nodes.
@@ -155,7 +191,10 @@ impl Node {
     /// Hibernates every object that has nothing to do, without waiting for its idle time; returns how many there were.
     pub fn hibernate_idle(&self) -> usize {
         let activations = self.context.router.activations();
-        activations.iter().filter(|activation| activation.hibernate()).count()
+        activations
+            .iter()
+            .filter(|activation| activation.hibernate())
+            .count()
     }
 
     /// Throws every object out of memory, whatever it is doing; returns how many there were. Their callers see a lost connection.
@@ -173,13 +212,18 @@ impl Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("bindings", &self.context.bindings).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("bindings", &self.context.bindings)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for NodeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bindings = self.classes.iter().map(|(binding, class)| (binding, class.name().to_owned()));
+        let bindings = self
+            .classes
+            .iter()
+            .map(|(binding, class)| (binding, class.name().to_owned()));
         f.debug_map().entries(bindings).finish()
     }
 }
@@ -188,6 +232,21 @@ impl NodeContext {
     fn class(&self, name: &str) -> Result<Rc<dyn Class>> {
         let class = self.classes.get(name).cloned();
         class.ok_or_else(|| Error::from(format!("no such actor class: {name}")))
+    }
+
+    /// How the last activation left the files at `path`. Whoever asks is about to write to them.
+    pub(crate) fn how_it_was_left(&self, path: &str) -> Left {
+        if self.durable.borrow_mut().remove(path) {
+            Left::Durable
+        } else {
+            Left::InDoubt
+        }
+    }
+
+    pub(crate) fn remember_how_it_is_left(&self, path: String, left: Left) {
+        if left == Left::Durable {
+            self.durable.borrow_mut().insert(path);
+        }
     }
 
     /// The environment of an object: its calls wait at its output gate.
@@ -200,7 +259,10 @@ impl NodeContext {
         let caller = Caller {
             label: Rc::clone(label),
             host: Rc::new(LocalHost(Rc::downgrade(self))),
-            gate: Some(CallerGate { output: Rc::clone(output), storage: Rc::clone(storage) }),
+            gate: Some(CallerGate {
+                output: Rc::clone(output),
+                storage: Rc::clone(storage),
+            }),
         };
         Env::new(Rc::clone(&self.bindings), caller)
     }
@@ -211,7 +273,9 @@ struct LocalHost(Weak<NodeContext>);
 
 impl LocalHost {
     fn node(&self) -> Rc<NodeContext> {
-        self.0.upgrade().expect("code of a node runs only while the node lives")
+        self.0
+            .upgrade()
+            .expect("code of a node runs only while the node lives")
     }
 }
 

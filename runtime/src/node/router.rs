@@ -48,7 +48,11 @@ pub(crate) struct Entry {
 
 impl Router {
     /// The entry of an object, made if there is none.
-    pub(super) fn entry(&self, node: &Rc<NodeContext>, address: &ObjectAddress) -> Result<Rc<Entry>> {
+    pub(super) fn entry(
+        &self,
+        node: &Rc<NodeContext>,
+        address: &ObjectAddress,
+    ) -> Result<Rc<Entry>> {
         let key = (Rc::clone(&address.class), address.id.clone());
         let existing = self.entries.borrow().get(&key).and_then(Weak::upgrade);
         if let Some(entry) = existing
@@ -83,13 +87,18 @@ impl Router {
     pub(super) fn activations(&self) -> Vec<Rc<Activation>> {
         let entries = self.entries.borrow();
         let living = entries.values().filter_map(Weak::upgrade);
-        living.filter_map(|entry| entry.activation.borrow().clone()).collect()
+        living
+            .filter_map(|entry| entry.activation.borrow().clone())
+            .collect()
     }
 
     fn unlink(&self, entry: &Entry) {
         let key = (Rc::clone(&entry.class_name), entry.id.clone());
         let mut entries = self.entries.borrow_mut();
-        if entries.get(&key).is_some_and(|linked| std::ptr::eq(linked.as_ptr(), entry)) {
+        if entries
+            .get(&key)
+            .is_some_and(|linked| std::ptr::eq(linked.as_ptr(), entry))
+        {
             entries.remove(&key);
         }
     }
@@ -155,7 +164,10 @@ impl Entry {
 
     pub(crate) fn forget_activation(&self, ended: &Activation) {
         let mut activation = self.activation.borrow_mut();
-        if activation.as_deref().is_some_and(|current| std::ptr::eq(current, ended)) {
+        if activation
+            .as_deref()
+            .is_some_and(|current| std::ptr::eq(current, ended))
+        {
             *activation = None;
         }
     }
@@ -171,29 +183,47 @@ pub struct Session {
 
 impl Session {
     pub(super) fn new(node: &Rc<NodeContext>, address: &ObjectAddress) -> Self {
-        Self { node: Rc::downgrade(node), address: address.clone(), entry: Rc::default() }
+        Self {
+            node: Rc::downgrade(node),
+            address: address.clone(),
+            entry: Rc::default(),
+        }
     }
 
     /// Hands `invocation` to the object, in the order of these calls, and completes with what it answers.
-    pub(crate) fn receive(&self, invocation: Invocation) -> impl Future<Output = Result<Reply>> + use<> {
+    pub(crate) fn receive(
+        &self,
+        invocation: Invocation,
+    ) -> impl Future<Output = Result<Reply>> + use<> {
         let (reply, answer) = oneshot::channel();
         let over_rpc = matches!(invocation, Invocation::Call { .. });
         let session = self.clone();
         if let Some(node) = self.node.upgrade() {
             // Delivery is the node's doing, not the caller's: it runs as a task of the node.
             let event = Event { invocation, reply };
-            node.platform.spawn.spawn(Box::pin(async move { session.deliver(event) }));
+            node.platform
+                .spawn
+                .spawn(Box::pin(async move { session.deliver(event) }));
         }
         let session = self.clone();
         async move {
-            answer.await.unwrap_or_else(|oneshot::Canceled| Err(session.why_no_answer())).map_err(|error| {
-                if error.durable_object_reset() { as_seen_by_callers(error, over_rpc) } else { error }
-            })
+            answer
+                .await
+                .unwrap_or_else(|oneshot::Canceled| Err(session.why_no_answer()))
+                .map_err(|error| {
+                    if error.durable_object_reset() {
+                        as_seen_by_callers(error, over_rpc)
+                    } else {
+                        error
+                    }
+                })
         }
     }
 
     fn deliver(&self, event: Event) {
-        let Some(node) = self.node.upgrade() else { return };
+        let Some(node) = self.node.upgrade() else {
+            return;
+        };
         let pinned = self.entry.borrow().clone();
         let entry = match pinned {
             Some(entry) => entry,
@@ -213,7 +243,10 @@ impl Session {
     fn why_no_answer(&self) -> Error {
         let entry = self.entry.borrow().clone();
         let alive = self.node.upgrade().is_some();
-        entry.filter(|_| alive).and_then(|entry| entry.broken()).unwrap_or_else(Error::connection_lost)
+        entry
+            .filter(|_| alive)
+            .and_then(|entry| entry.broken())
+            .unwrap_or_else(Error::connection_lost)
     }
 }
 

@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, fmt, ops::Deref, rc::Rc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{ListOptions, PutOptions, SqlStorage, batch::Confirm, kv::undecodable, object::ObjectStorage};
+use super::{
+    ListOptions, PutOptions, SqlStorage, batch::Confirm, kv::undecodable, object::ObjectStorage,
+};
 use crate::{
     Error, Result,
     mutation::Mutation,
@@ -41,7 +43,10 @@ impl Storage {
     /// ```
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         self.pause_if_mutated().await;
-        self.object.kv_get(key)?.map(|bytes| decode(key, &bytes)).transpose()
+        self.object
+            .kv_get(key)?
+            .map(|bytes| decode(key, &bytes))
+            .transpose()
     }
 
     /// The values of those of `keys` that exist, in the order of the keys' UTF-8 bytes (KV-5).
@@ -68,13 +73,21 @@ impl Storage {
     /// A type error `put() called with undefined value.` for a value that is `None`; an error of the value's own serialisation; or that
     /// of the database. Nothing is written then.
     pub async fn put<T: Serialize>(&self, key: &str, value: T) -> Result<()> {
-        self.put_with_options(key, value, PutOptions::default()).await
+        self.put_with_options(key, value, PutOptions::default())
+            .await
     }
 
     /// [`put`](Self::put) with options.
-    pub async fn put_with_options<T: Serialize>(&self, key: &str, value: T, options: PutOptions) -> Result<()> {
+    pub async fn put_with_options<T: Serialize>(
+        &self,
+        key: &str,
+        value: T,
+        options: PutOptions,
+    ) -> Result<()> {
         let bytes = match to_value(&value)? {
-            Value::Undefined => return Err(Error::type_error("put() called with undefined value.")),
+            Value::Undefined => {
+                return Err(Error::type_error("put() called with undefined value."));
+            }
             value => cbor::encode(&value),
         };
         self.pause_if_mutated().await;
@@ -99,11 +112,16 @@ impl Storage {
     /// # }
     /// ```
     pub async fn put_multiple<T: Serialize>(&self, values: T) -> Result<()> {
-        self.put_multiple_with_options(values, PutOptions::default()).await
+        self.put_multiple_with_options(values, PutOptions::default())
+            .await
     }
 
     /// [`put_multiple`](Self::put_multiple) with options.
-    pub async fn put_multiple_with_options<T: Serialize>(&self, values: T, options: PutOptions) -> Result<()> {
+    pub async fn put_multiple_with_options<T: Serialize>(
+        &self,
+        values: T,
+        options: PutOptions,
+    ) -> Result<()> {
         let entries = entries_of(to_value(&values)?)?;
         self.pause_if_mutated().await;
         self.object.kv_put_multiple(&entries, confirm(options))
@@ -145,8 +163,13 @@ impl Storage {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn list_as<T: DeserializeOwned>(&self, options: ListOptions<'_>) -> Result<Vec<(String, T)>> {
-        let Some(bounds) = options.bounds()? else { return Ok(Vec::new()) };
+    pub async fn list_as<T: DeserializeOwned>(
+        &self,
+        options: ListOptions<'_>,
+    ) -> Result<Vec<(String, T)>> {
+        let Some(bounds) = options.bounds()? else {
+            return Ok(Vec::new());
+        };
         self.pause_if_mutated().await;
         let entries = self.object.kv_list(&bounds)?;
         entries
@@ -170,25 +193,35 @@ impl Storage {
 
     /// The SQL side of the same database.
     pub fn sql(&self) -> SqlStorage {
-        SqlStorage { storage: Rc::clone(&self.object) }
+        SqlStorage {
+            storage: Rc::clone(&self.object),
+        }
     }
 
     async fn pause_if_mutated(&self) {
         if Mutation::InputGateOpen.is_active() {
             let clock = &self.object.clock;
-            clock.sleep_until(clock.now() + Duration::from_millis(1)).await;
+            clock
+                .sleep_until(clock.now() + Duration::from_millis(1))
+                .await;
         }
     }
 }
 
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Storage").field(&self.object.label()).finish()
+        f.debug_tuple("Storage")
+            .field(&self.object.label())
+            .finish()
     }
 }
 
 fn confirm(options: PutOptions) -> Confirm {
-    if options.allow_unconfirmed { Confirm::Waived } else { Confirm::Required }
+    if options.allow_unconfirmed {
+        Confirm::Waived
+    } else {
+        Confirm::Required
+    }
 }
 
 fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
@@ -203,10 +236,20 @@ fn entries_of(values: Value) -> Result<Vec<(String, Vec<u8>)>> {
         Value::Object(entries) => entries,
         Value::Map(entries) => entries
             .into_iter()
-            .map(|(key, value)| if let Value::String(key) = key { Ok((key, value)) } else { Err(not_a_struct()) })
+            .map(|(key, value)| {
+                if let Value::String(key) = key {
+                    Ok((key, value))
+                } else {
+                    Err(not_a_struct())
+                }
+            })
             .collect::<Result<_>>()?,
         _ => return Err(not_a_struct()),
     };
-    let defined = entries.into_iter().filter(|(_, value)| !matches!(value, Value::Undefined));
-    Ok(defined.map(|(key, value)| (key, cbor::encode(&value))).collect())
+    let defined = entries
+        .into_iter()
+        .filter(|(_, value)| !matches!(value, Value::Undefined));
+    Ok(defined
+        .map(|(key, value)| (key, cbor::encode(&value)))
+        .collect())
 }

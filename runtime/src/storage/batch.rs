@@ -48,10 +48,16 @@ impl ObjectStorage {
     pub(super) fn begin_write(&self, confirm: Confirm) -> Result<Rc<Database>> {
         let database = self.database()?;
         if self.batch.borrow().is_none() {
-            database.run(own::BEGIN).map_err(|error| self.statement_failed(&error, 0))?;
+            database
+                .run(own::BEGIN)
+                .map_err(|error| self.statement_failed(&error, 0))?;
             let number = self.batches_begun.get() + 1;
             self.batches_begun.set(number);
-            *self.batch.borrow_mut() = Some(Batch { number, confirmation: None, waiting: Vec::new() });
+            *self.batch.borrow_mut() = Some(Batch {
+                number,
+                confirmation: None,
+                waiting: Vec::new(),
+            });
         }
         if confirm == Confirm::Required
             && let Some(batch) = &mut *self.batch.borrow_mut()
@@ -83,15 +89,21 @@ impl ObjectStorage {
     }
 
     fn commit(self: &Rc<Self>) {
-        let Some(number) = self.batch.borrow().as_ref().map(|batch| batch.number) else { return };
+        let Some(number) = self.batch.borrow().as_ref().map(|batch| batch.number) else {
+            return;
+        };
         point!("commit", object = &*self.object, batch = number);
-        let Ok(database) = self.database() else { return };
+        let Ok(database) = self.database() else {
+            return;
+        };
         if let Err(error) = database.run(own::COMMIT) {
             return self.commit_failed(&database, &error);
         }
         drop(database);
         point!("committed", object = &*self.object, batch = number);
-        let Some(batch) = self.batch.take() else { return };
+        let Some(batch) = self.batch.take() else {
+            return;
+        };
         let object = Rc::clone(&self.object);
         self.confirm_when_durable(batch.confirmation, move |outcome| {
             if outcome.is_ok() {
@@ -166,19 +178,26 @@ impl ObjectStorage {
         end_turn().await;
         let outcome = durable.await;
         self.database()?;
-        outcome.unwrap_or_else(|_| Err(Error::from("output lock was canceled before completion").with_reset()))
+        outcome.unwrap_or_else(|_| {
+            Err(Error::from("output lock was canceled before completion").with_reset())
+        })
     }
 
     /// A checkpoint copies the log's pages into the database, so that the log can begin anew. It waits for the disk twice, in the
     /// turn, and so is rare. It restarts the log and does not cut it: the file keeps its length, and later syncs have no new length to
     /// make durable. An open cursor still reads from the log; then the checkpoint waits for a later turn.
     fn checkpoint_if_long(&self) {
-        let Ok(database) = self.database() else { return };
+        let Ok(database) = self.database() else {
+            return;
+        };
         if self.files.log_bytes() <= self.wal_bytes_max.get() || database.is_busy() {
             return;
         }
         point!("checkpoint", object = &*self.object);
-        if let Err(error) = self.files.during_checkpoint(|| database.run(own::CHECKPOINT)) {
+        if let Err(error) = self
+            .files
+            .during_checkpoint(|| database.run(own::CHECKPOINT))
+        {
             self.break_with(Error::from(SqliteFailure::new(&error, 0).text).with_reset());
         }
     }

@@ -10,12 +10,7 @@
 //!
 //! In: [`Durability::when_durable`] after each commit. Out: the ticket's callback, in the order of the commits (GEN-2).
 
-use std::{
-    cell::RefCell,
-    collections::VecDeque,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
 use futures_util::future::{Either, join, select};
 
@@ -56,10 +51,25 @@ struct Ticket {
 }
 
 impl Durability {
-    pub(super) fn new(files: Rc<ObjectFiles>, clock: Rc<dyn Clock>, spawn: Rc<dyn Spawn>) -> Rc<Self> {
+    pub(super) fn new(
+        files: Rc<ObjectFiles>,
+        clock: Rc<dyn Clock>,
+        spawn: Rc<dyn Spawn>,
+    ) -> Rc<Self> {
         let durable = files.is_new().then_some(0);
-        let state = State { tickets: VecDeque::new(), running: false, durable, database_durable: false, failed: None };
-        Rc::new(Self { files, clock, spawn, state: RefCell::new(state) })
+        let state = State {
+            tickets: VecDeque::new(),
+            running: false,
+            durable,
+            database_durable: false,
+            failed: None,
+        };
+        Rc::new(Self {
+            files,
+            clock,
+            spawn,
+            state: RefCell::new(state),
+        })
     }
 
     /// Calls `settle` when everything written up to now is durable, or when that has failed. May do so at once.
@@ -71,17 +81,32 @@ impl Durability {
             drop(state);
             return settle(Err(error));
         }
-        if state.durable.is_some_and(|durable| position <= durable) || Mutation::WalSyncIgnored.is_active() {
+        if state.durable.is_some_and(|durable| position <= durable)
+            || Mutation::WalSyncIgnored.is_active()
+        {
             drop(state);
             return settle(Ok(()));
         }
         let due = self.clock.now() + CONFIRMATION_TIME_MAX;
-        state.tickets.push_back(Ticket { position, due, settle: Box::new(settle) });
+        state.tickets.push_back(Ticket {
+            position,
+            due,
+            settle: Box::new(settle),
+        });
         if !state.running {
             state.running = true;
             drop(state);
             self.spawn.spawn(Box::pin(Rc::clone(self).run()));
         }
+    }
+
+    /// Everything that was written is durable, and no sync has failed.
+    pub(super) fn is_settled(&self) -> bool {
+        let state = self.state.borrow();
+        state.failed.is_none()
+            && state.tickets.is_empty()
+            && state.database_durable
+            && state.durable == Some(self.files.log_position())
     }
 
     /// Syncs until no ticket is left.
@@ -128,24 +153,39 @@ impl Durability {
             Ok(()) => {
                 state.durable = Some(position);
                 state.database_durable = true;
-                let covered = state.tickets.partition_point(|ticket| ticket.position <= position);
-                state.tickets.drain(..covered).map(|ticket| (ticket, Ok(()))).collect()
+                let covered = state
+                    .tickets
+                    .partition_point(|ticket| ticket.position <= position);
+                state
+                    .tickets
+                    .drain(..covered)
+                    .map(|ticket| (ticket, Ok(())))
+                    .collect()
             }
             Err(error) => {
                 state.failed = Some(error.clone());
-                state.tickets.drain(..).map(|ticket| (ticket, Err(error.clone()))).collect()
+                state
+                    .tickets
+                    .drain(..)
+                    .map(|ticket| (ticket, Err(error.clone())))
+                    .collect()
             }
         }
     }
 }
 
 fn sync_failed(error: &DiskError) -> Error {
-    Error::from(format!("Internal error in Durable Object storage write caused object to be reset: {error}")).with_reset()
+    Error::from(format!(
+        "Internal error in Durable Object storage write caused object to be reset: {error}"
+    ))
+    .with_reset()
 }
 
 fn timed_out() -> Error {
     // Exact text of the original (G-18).
-    Error::from("Durable Object storage operation exceeded timeout which caused object to be reset.")
-        .with_overloaded()
-        .with_reset()
+    Error::from(
+        "Durable Object storage operation exceeded timeout which caused object to be reset.",
+    )
+    .with_overloaded()
+    .with_reset()
 }

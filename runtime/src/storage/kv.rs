@@ -5,7 +5,10 @@
 
 use std::rc::Rc;
 
-use rusqlite::{OptionalExtension as _, types::{ToSqlOutput, Value as SqlValue, ValueRef}};
+use rusqlite::{
+    OptionalExtension as _,
+    types::{ToSqlOutput, Value as SqlValue, ValueRef},
+};
 
 use super::{
     batch::Confirm,
@@ -30,18 +33,30 @@ pub(super) enum KvTable {
 impl KvTable {
     pub(super) fn look(database: &Database) -> rusqlite::Result<Self> {
         let found = database.as_runtime(|connection| {
-            connection.prepare_cached(own::HAS_KV)?.query_row([], |_| Ok(())).optional()
+            connection
+                .prepare_cached(own::HAS_KV)?
+                .query_row([], |_| Ok(()))
+                .optional()
         })?;
-        Ok(if found.is_some() { Self::There } else { Self::Missing })
+        Ok(if found.is_some() {
+            Self::There
+        } else {
+            Self::Missing
+        })
     }
 }
 
 impl ObjectStorage {
     pub(super) fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        let Some(database) = self.for_reading()? else { return Ok(None) };
+        let Some(database) = self.for_reading()? else {
+            return Ok(None);
+        };
         database
             .as_runtime(|connection| {
-                connection.prepare_cached(own::GET)?.query_row([key], |row| row.get::<_, Vec<u8>>(0)).optional()
+                connection
+                    .prepare_cached(own::GET)?
+                    .query_row([key], |row| row.get::<_, Vec<u8>>(0))
+                    .optional()
             })
             .map_err(|error| self.statement_failed(&error, 0))
     }
@@ -54,23 +69,37 @@ impl ObjectStorage {
     }
 
     /// All or nothing (KV-43).
-    pub(super) fn kv_put_multiple(self: &Rc<Self>, entries: &[(String, Vec<u8>)], confirm: Confirm) -> Result<()> {
+    pub(super) fn kv_put_multiple(
+        self: &Rc<Self>,
+        entries: &[(String, Vec<u8>)],
+        confirm: Confirm,
+    ) -> Result<()> {
         if entries.is_empty() {
             self.database()?;
             return Ok(());
         }
         if Mutation::CommitSplit.is_active() {
-            return entries.iter().try_for_each(|(key, value)| self.kv_put(key, value, confirm));
+            return entries
+                .iter()
+                .try_for_each(|(key, value)| self.kv_put(key, value, confirm));
         }
         let database = self.for_writing(confirm)?;
-        let run = |sql: String| database.run_once(&sql).map_err(|error| self.statement_failed(&error, 0));
+        let run = |sql: String| {
+            database
+                .run_once(&sql)
+                .map_err(|error| self.statement_failed(&error, 0))
+        };
         run(format!("SAVEPOINT {PUT_MULTIPLE}"))?;
-        let outcome = entries.iter().try_for_each(|(key, value)| self.put_row(&database, key, value));
+        let outcome = entries
+            .iter()
+            .try_for_each(|(key, value)| self.put_row(&database, key, value));
         match outcome {
             Ok(()) => run(format!("RELEASE {PUT_MULTIPLE}")),
             Err(error) => {
                 if self.database().is_ok() {
-                    run(format!("ROLLBACK TO {PUT_MULTIPLE}; RELEASE {PUT_MULTIPLE}"))?;
+                    run(format!(
+                        "ROLLBACK TO {PUT_MULTIPLE}; RELEASE {PUT_MULTIPLE}"
+                    ))?;
                 }
                 Err(error)
             }
@@ -95,14 +124,18 @@ impl ObjectStorage {
     }
 
     pub(super) fn kv_list(&self, bounds: &Bounds) -> Result<Vec<(String, Vec<u8>)>> {
-        let Some(database) = self.for_reading()? else { return Ok(Vec::new()) };
+        let Some(database) = self.for_reading()? else {
+            return Ok(Vec::new());
+        };
         let sql = match (&bounds.end, bounds.reverse) {
             (None, false) => own::LIST,
             (None, true) => own::LIST_REVERSE,
             (Some(_), false) => own::LIST_TO,
             (Some(_), true) => own::LIST_TO_REVERSE,
         };
-        let limit = bounds.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        let limit = bounds
+            .limit
+            .map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
         // As text, although an end need not be valid UTF-8: SQLite compares a text with a text byte by byte.
         let text = |bytes| ToSqlOutput::Borrowed(ValueRef::Text(bytes));
         database
@@ -127,7 +160,8 @@ impl ObjectStorage {
     fn for_reading(&self) -> Result<Option<Rc<Database>>> {
         let database = self.database()?;
         if self.kv_table.get() == KvTable::Unknown {
-            self.kv_table.set(KvTable::look(&database).map_err(|error| self.statement_failed(&error, 0))?);
+            self.kv_table
+                .set(KvTable::look(&database).map_err(|error| self.statement_failed(&error, 0))?);
         }
         Ok((self.kv_table.get() == KvTable::There).then_some(database))
     }
@@ -136,7 +170,9 @@ impl ObjectStorage {
     fn for_writing(&self, confirm: Confirm) -> Result<Rc<Database>> {
         let database = self.begin_write(confirm)?;
         if self.kv_table.get() != KvTable::There {
-            database.run(own::CREATE_KV).map_err(|error| self.statement_failed(&error, 0))?;
+            database
+                .run(own::CREATE_KV)
+                .map_err(|error| self.statement_failed(&error, 0))?;
             self.kv_table.set(KvTable::There);
         }
         Ok(database)
@@ -145,5 +181,7 @@ impl ObjectStorage {
 
 /// A stored value that cannot be read back: the file was written by something else, or is damaged.
 pub(super) fn undecodable(key: &str, reason: &dyn std::fmt::Display) -> Error {
-    Error::from(format!("the stored value of key {key:?} cannot be read: {reason}"))
+    Error::from(format!(
+        "the stored value of key {key:?} cannot be read: {reason}"
+    ))
 }

@@ -1,12 +1,12 @@
 //! The storage of one object: a SQLite database of its own, written in batches of one turn each.
 //!
 //! The way of a write, and the modules in its order:
-//! - [`api`]: a call of the object's code; [`options`] says what it means;
-//! - [`kv`] and [`sql`]: statements, run at once; [`transaction`]: several of them as a whole;
-//! - [`batch`]: the implicit transaction around the writes of a turn, and its commit;
-//! - [`sqlite`]: the commit becomes writes to the write-ahead log on the [`Disk`](crate::platform::Disk);
-//! - [`durability`]: a sync covers them, and the output gate lets the replies go;
-//! - [`object`]: all of this opened, broken and shut down.
+//! - `api`: a call of the object's code; `options` says what it means;
+//! - `kv` and `sql`: statements, run at once; `transaction`: several of them as a whole;
+//! - `batch`: the implicit transaction around the writes of a turn, and its commit;
+//! - `sqlite`: the commit becomes writes to the write-ahead log on the [`Disk`](crate::platform::Disk);
+//! - `durability`: a sync covers them, and the output gate lets the replies go;
+//! - `object`: all of this opened, broken and shut down.
 
 mod api;
 mod batch;
@@ -21,6 +21,6 @@ mod tests;
 mod transaction;
 
 pub use api::Storage;
-pub(crate) use object::{ObjectStorage, StorageSetup};
+pub(crate) use object::{Left, ObjectStorage, StorageSetup};
 pub use options::{ListOptions, PutOptions};
 pub use sql::{SqlCursor, SqlCursorIterator, SqlCursorRawIterator, SqlStorage, SqlStorageValue};

@@ -41,8 +41,19 @@ pub(crate) struct StorageSetup {
     /// How the object is called in traces and errors: `Counter/a`.
     pub(crate) object: Rc<str>,
     pub(crate) gate: Rc<OutputGate>,
+    /// What is known of the files since the last activation.
+    pub(crate) left: Left,
     /// The time that the object's code sees: it stands still during a turn.
     pub(crate) now: Rc<dyn Fn() -> WallTime>,
+}
+
+/// How the last activation left an object's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Everything in them was durable, in this very process.
+    Durable,
+    /// A sync may have failed or been outstanding, or another process wrote them.
+    InDoubt,
 }
 
 /// The storage of one activation.
@@ -80,15 +91,33 @@ impl ObjectStorage {
     pub(crate) fn open(setup: StorageSetup) -> Result<Rc<Self>> {
         let object = Rc::clone(&setup.object);
         let cannot_open = |reason: &dyn std::fmt::Display| {
-            Error::from(format!("cannot open the storage of {object} ({}): {reason}", setup.path))
+            Error::from(format!(
+                "cannot open the storage of {object} ({}): {reason}",
+                setup.path
+            ))
         };
-        let files = ObjectFiles::open(&setup.disk, &setup.path).map_err(|error| cannot_open(&error))?;
+        let files =
+            ObjectFiles::open(&setup.disk, &setup.path).map_err(|error| cannot_open(&error))?;
         let is_new = files.is_new();
-        point!("storage_open", object = &*object, existing = !is_new);
-        let sqlite_failed = |error: rusqlite::Error| cannot_open(&SqliteFailure::new(&error, 0).text);
-        let database = Database::open(&files, &setup.path, setup.entropy, setup.now).map_err(sqlite_failed)?;
+        if !is_new && setup.left == Left::InDoubt {
+            files.write_again().map_err(|error| cannot_open(&error))?;
+        }
+        point!(
+            "storage_open",
+            object = &*object,
+            path = &*setup.path,
+            existing = !is_new
+        );
+        let sqlite_failed =
+            |error: rusqlite::Error| cannot_open(&SqliteFailure::new(&error, 0).text);
+        let database =
+            Database::open(&files, &setup.path, setup.entropy, setup.now).map_err(sqlite_failed)?;
         // Reading the schema is what finds a damaged file. A new one was written by us a moment ago.
-        let kv_table = if is_new { KvTable::Missing } else { KvTable::look(&database).map_err(sqlite_failed)? };
+        let kv_table = if is_new {
+            KvTable::Missing
+        } else {
+            KvTable::look(&database).map_err(sqlite_failed)?
+        };
         let storage = Rc::new(Self {
             durability: Durability::new(Rc::clone(&files), Rc::clone(&setup.clock), setup.spawn),
             object: setup.object,
@@ -113,7 +142,18 @@ impl ObjectStorage {
 
     /// A handle for the object's code.
     pub(crate) fn handle(self: &Rc<Self>) -> Storage {
-        Storage { object: Rc::clone(self) }
+        Storage {
+            object: Rc::clone(self),
+        }
+    }
+
+    /// How this activation leaves the files, if it ends now.
+    pub(crate) fn left(&self) -> Left {
+        if self.durability.is_settled() {
+            Left::Durable
+        } else {
+            Left::InDoubt
+        }
     }
 
     /// Discards the open batch and closes the connection; every later call fails with `reason`. Commits that are on their way
@@ -130,7 +170,11 @@ impl ObjectStorage {
         if self.database.borrow().is_err() {
             return;
         }
-        point!("storage_broken", object = &*self.object, reason = error.message());
+        point!(
+            "storage_broken",
+            object = &*self.object,
+            reason = error.message()
+        );
         let batch = self.close(&error);
         // Before the batch is dropped, whose confirmation would break the gate with a reason of its own.
         self.gate.break_with(error);
@@ -172,7 +216,10 @@ impl ObjectStorage {
     /// Turns a failure of a statement into the object's error, and breaks the storage if SQLite gave up the whole transaction.
     pub(super) fn statement_failed(&self, error: &rusqlite::Error, skipped: usize) -> Error {
         let failure = SqliteFailure::new(error, skipped);
-        let lost = self.batch.borrow().is_some() && self.database().is_ok_and(|database| database.is_autocommit());
+        let lost = self.batch.borrow().is_some()
+            && self
+                .database()
+                .is_ok_and(|database| database.is_autocommit());
         if lost && failure.is_critical() {
             self.had_critical_error.set(true);
             self.break_with(Error::from(failure.text.as_str()).with_reset());

@@ -89,7 +89,9 @@ impl<'a> ListOptions<'a> {
     /// Type errors with the original's texts, for both starts at once and for a limit of zero.
     pub(super) fn bounds(&self) -> Result<Option<Bounds>> {
         if self.start.is_some() && self.start_after.is_some() {
-            return Err(Error::type_error("list() cannot be called with both start and startAfter values."));
+            return Err(Error::type_error(
+                "list() cannot be called with both start and startAfter values.",
+            ));
         }
         if self.limit == Some(0) {
             return Err(Error::type_error("List limit must be positive."));
@@ -118,7 +120,12 @@ impl<'a> ListOptions<'a> {
         if end.as_ref().is_some_and(|end| *end <= start) {
             return Ok(None);
         }
-        Ok(Some(Bounds { start, end, reverse: self.reverse, limit: self.limit }))
+        Ok(Some(Bounds {
+            start,
+            end,
+            reverse: self.reverse,
+            limit: self.limit,
+        }))
     }
 }
 
@@ -146,8 +153,14 @@ mod tests {
     #[test]
     fn impossible_options_are_refused_with_the_texts_of_the_original() {
         let both = ListOptions::new().start("a").start_after("b").limit(0);
-        assert_eq!(text(both.bounds()), "list() cannot be called with both start and startAfter values.");
-        assert_eq!(text(ListOptions::new().limit(0).start("b").end("a").bounds()), "List limit must be positive.");
+        assert_eq!(
+            text(both.bounds()),
+            "list() cannot be called with both start and startAfter values."
+        );
+        assert_eq!(
+            text(ListOptions::new().limit(0).start("b").end("a").bounds()),
+            "List limit must be positive."
+        );
     }
 
     #[test]
@@ -156,6 +169,9 @@ mod tests {
         assert_eq!(ListOptions::new().start("a").end("a").bounds(), Ok(None));
         assert_eq!(ListOptions::new().prefix("a").start("b").bounds(), Ok(None));
         assert_eq!(ListOptions::new().prefix("b").end("b").bounds(), Ok(None));
-        assert!(matches!(ListOptions::new().start_after("a").end("a\u{1}").bounds(), Ok(Some(_))));
+        assert!(matches!(
+            ListOptions::new().start_after("a").end("a\u{1}").bounds(),
+            Ok(Some(_))
+        ));
     }
 }

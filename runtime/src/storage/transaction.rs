@@ -50,12 +50,18 @@ impl<'a> Savepoint<'a> {
             .run_once(&format!("SAVEPOINT _cf_sync_savepoint_{depth}"))
             .map_err(|error| storage.statement_failed(&error, 0))?;
         storage.savepoints.set(depth + 1);
-        Ok(Self { storage, depth, is_open: true })
+        Ok(Self {
+            storage,
+            depth,
+            is_open: true,
+        })
     }
 
     fn release(mut self) -> Result<()> {
         if self.storage.had_critical_error.get() {
-            return Err(Error::from("Cannot commit transaction due to an earlier SQL critical error"));
+            return Err(Error::from(
+                "Cannot commit transaction due to an earlier SQL critical error",
+            ));
         }
         let database = self.storage.database()?;
         database
@@ -68,14 +74,21 @@ impl<'a> Savepoint<'a> {
 
 impl Drop for Savepoint<'_> {
     fn drop(&mut self) {
-        let Self { storage, depth, is_open } = *self;
+        let Self {
+            storage,
+            depth,
+            is_open,
+        } = *self;
         storage.savepoints.set(depth);
         if !is_open {
             return;
         }
-        let Ok(database) = storage.database() else { return }; // closed: the whole batch is gone
+        let Ok(database) = storage.database() else {
+            return;
+        }; // closed: the whole batch is gone
         storage.kv_table.set(KvTable::Unknown); // it may have been made inside
-        let sql = format!("ROLLBACK TO _cf_sync_savepoint_{depth}; RELEASE _cf_sync_savepoint_{depth}");
+        let sql =
+            format!("ROLLBACK TO _cf_sync_savepoint_{depth}; RELEASE _cf_sync_savepoint_{depth}");
         if let Err(error) = database.run_once(&sql) {
             // A part of a transaction must not be committed.
             let error = storage.statement_failed(&error, 0);

@@ -37,7 +37,11 @@ impl AuditedCounter {
 
 /// Tells the audit log of an increment.
 pub(crate) async fn note(env: &Env) -> Result<u64> {
-    env.durable_object("AUDIT_LOG")?.get_by_name("log")?.typed::<AuditLog>().note().await
+    env.durable_object("AUDIT_LOG")?
+        .get_by_name("log")?
+        .typed::<AuditLog>()
+        .note()
+        .await
 }
 
 /// Counts what others do.

@@ -2,7 +2,9 @@
 //!
 //! The decision is the database's, not the program's: it stays right whatever the object has forgotten.
 
-use dormouse::{DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, durable_object, rpc};
+use dormouse::{
+    DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, durable_object, rpc,
+};
 use serde::Deserialize;
 
 /// Elects one leader among workers.
@@ -47,8 +49,13 @@ impl DurableObject for LeaderElection {
                 let Worker { worker_id } = request.query()?;
                 Response::ok(format!("{}\n", self.release(worker_id).await?))
             }
-            (Method::Get, "/leader") => Response::ok(format!("{}\n", self.leader().await?.unwrap_or_default())),
-            _ => Response::error("Not found: try POST /elect?worker_id=w or GET /leader\n", 404),
+            (Method::Get, "/leader") => {
+                Response::ok(format!("{}\n", self.leader().await?.unwrap_or_default()))
+            }
+            _ => Response::error(
+                "Not found: try POST /elect?worker_id=w or GET /leader\n",
+                404,
+            ),
         }
     }
 }
@@ -57,23 +64,34 @@ impl DurableObject for LeaderElection {
 impl LeaderElection {
     /// Whether `worker_id` has become the leader; it has not if there is one.
     pub async fn elect(&self, worker_id: String) -> Result<bool> {
-        let inserted = self.sql.exec("INSERT INTO leader (id, worker_id) VALUES (1, ?)", vec![worker_id.into()]);
+        let inserted = self.sql.exec(
+            "INSERT INTO leader (id, worker_id) VALUES (1, ?)",
+            vec![worker_id.into()],
+        );
         match inserted {
             Ok(_) => Ok(true),
-            Err(conflict) if conflict.message().contains("SQLITE_CONSTRAINT_PRIMARYKEY") => Ok(false),
+            Err(conflict) if conflict.message().contains("SQLITE_CONSTRAINT_PRIMARYKEY") => {
+                Ok(false)
+            }
             Err(other) => Err(other),
         }
     }
 
     /// Gives the leadership up, if `worker_id` has it; says whether it had.
     pub async fn release(&self, worker_id: String) -> Result<bool> {
-        let deleted = self.sql.exec("DELETE FROM leader WHERE worker_id = ?", vec![worker_id.into()])?;
+        let deleted = self.sql.exec(
+            "DELETE FROM leader WHERE worker_id = ?",
+            vec![worker_id.into()],
+        )?;
         Ok(deleted.rows_written() > 0)
     }
 
     /// The leader.
     pub async fn leader(&self) -> Result<Option<String>> {
-        let rows = self.sql.exec("SELECT worker_id FROM leader", None)?.to_array::<Worker>()?;
+        let rows = self
+            .sql
+            .exec("SELECT worker_id FROM leader", None)?
+            .to_array::<Worker>()?;
         Ok(rows.into_iter().next().map(|row| row.worker_id))
     }
 }

@@ -22,7 +22,10 @@ impl DurableObject for Ledger {
 
 /// The balances of `a` and `b`.
 pub(crate) async fn balances(state: &State) -> Result<(i64, i64)> {
-    let stored = state.storage().get_multiple_as::<i64>(vec!["a", "b"]).await?;
+    let stored = state
+        .storage()
+        .get_multiple_as::<i64>(vec!["a", "b"])
+        .await?;
     let balance = |account| stored.get(account).copied().unwrap_or(OPENING_BALANCE);
     Ok((balance("a"), balance("b")))
 }

@@ -37,10 +37,14 @@ fn main() -> ExitCode {
 }
 
 async fn serve(Arguments { data, listen }: Arguments) -> anyhow::Result<()> {
-    let platform =
-        real::platform(&data).with_context(|| format!("cannot use the data folder {}", data.display()))?;
+    let platform = real::platform(&data)
+        .with_context(|| format!("cannot use the data folder {}", data.display()))?;
     // The port first: if it is taken, the folder is left as it is.
-    let listener = platform.network.listen(&listen).await.with_context(|| format!("cannot listen at {listen}"))?;
+    let listener = platform
+        .network
+        .listen(&listen)
+        .await
+        .with_context(|| format!("cannot listen at {listen}"))?;
     let node = start(&data, &platform)?;
     println!("listening on http://{}", listener.local_address());
     let handler = route(node.env());
@@ -74,7 +78,11 @@ async fn forward(env: &Env, mut request: Request) -> Result<Response> {
     let mut url = request.url()?;
     let path = url.path().to_owned();
     let mut parts = path.trim_start_matches('/').splitn(3, '/');
-    let (binding, name, rest) = (parts.next().unwrap_or_default(), parts.next(), parts.next().unwrap_or_default());
+    let (binding, name, rest) = (
+        parts.next().unwrap_or_default(),
+        parts.next(),
+        parts.next().unwrap_or_default(),
+    );
     let namespace = env.durable_object(binding)?;
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         return Response::error("Which object? Try POST /COUNTER/global/increment\n", 404);
@@ -82,12 +90,16 @@ async fn forward(env: &Env, mut request: Request) -> Result<Response> {
     url.set_path(rest);
     let body = request.bytes().await?;
     let mut init = RequestInit::new();
-    init.with_method(request.method()).with_headers(request.headers().clone());
+    init.with_method(request.method())
+        .with_headers(request.headers().clone());
     if !body.is_empty() {
         init.with_body(Some(body.into()));
     }
     // A stub for each request: one that met a reset would fail for ever.
-    namespace.get_by_name(name)?.fetch_with_request(Request::new_with_init(url.as_str(), &init)?).await
+    namespace
+        .get_by_name(name)?
+        .fetch_with_request(Request::new_with_init(url.as_str(), &init)?)
+        .await
 }
 
 /// Completes at the first Ctrl-C.

@@ -1,6 +1,8 @@
 //! A rate limiter with a sliding window, in key-value storage.
 
-use dormouse::{Date, DurableObject, Env, Method, Request, Response, Result, State, durable_object, rpc};
+use dormouse::{
+    Date, DurableObject, Env, Method, Request, Response, Result, State, durable_object, rpc,
+};
 use serde::Deserialize;
 
 /// Says no when there were too many requests of late.
@@ -43,7 +45,10 @@ impl RateLimiter {
     pub async fn check_limit(&self, limit: u64, window: u64) -> Result<bool> {
         let storage = self.state.storage();
         let now = Date::now().as_millis();
-        let mut requests = storage.get::<Vec<u64>>("requests").await?.unwrap_or_default();
+        let mut requests = storage
+            .get::<Vec<u64>>("requests")
+            .await?
+            .unwrap_or_default();
         requests.retain(|&at| now.saturating_sub(at) < window);
         if requests.len() as u64 >= limit {
             return Ok(false);

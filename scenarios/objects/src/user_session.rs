@@ -2,7 +2,10 @@
 //!
 //! What has expired is not served, and is removed when somebody asks for it.
 
-use dormouse::{Date, DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, durable_object, rpc};
+use dormouse::{
+    Date, DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, durable_object,
+    rpc,
+};
 use serde::Deserialize;
 
 /// Keeps values until they expire.
@@ -41,8 +44,13 @@ pub(crate) fn create_table(sql: &SqlStorage) {
 
 /// The value of `key`, unless it has expired.
 pub(crate) fn read(sql: &SqlStorage, key: &str) -> Result<Option<String>> {
-    let rows = sql.exec("SELECT value, expires_at FROM session WHERE key = ?", vec![key.into()])?;
-    let Some(Row { value, expires_at }) = rows.to_array::<Row>()?.into_iter().next() else { return Ok(None) };
+    let rows = sql.exec(
+        "SELECT value, expires_at FROM session WHERE key = ?",
+        vec![key.into()],
+    )?;
+    let Some(Row { value, expires_at }) = rows.to_array::<Row>()?.into_iter().next() else {
+        return Ok(None);
+    };
     if expires_at.is_some_and(|at| at <= now()) {
         sql.exec("DELETE FROM session WHERE key = ?", vec![key.into()])?;
         return Ok(None);
@@ -77,7 +85,10 @@ impl DurableObject for UserSession {
                     None => Response::error("No such key\n", 404),
                 }
             }
-            _ => Response::error("Not found: try POST /set?key=k&value=v&ttl=60000 or GET /get?key=k\n", 404),
+            _ => Response::error(
+                "Not found: try POST /set?key=k&value=v&ttl=60000 or GET /get?key=k\n",
+                404,
+            ),
         }
     }
 }

@@ -36,7 +36,9 @@ impl Model for CounterModel {
             Op::Increment(_) => count + 1,
             Op::Get(_) => *count,
         };
-        returned.is_none_or(|returned| *returned == next).then_some(next)
+        returned
+            .is_none_or(|returned| *returned == next)
+            .then_some(next)
     }
 
     fn object(&self, op: &Op) -> String {
@@ -52,7 +54,11 @@ fn ops() -> impl Strategy<Value = Op> {
 
 type Call = fn(&Client, String) -> RpcCall<u64>;
 
-fn suite_of<T: DurableObject + ObjectClass>(name: &'static str, increment: Call, get: Call) -> Scenario<Op, u64> {
+fn suite_of<T: DurableObject + ObjectClass>(
+    name: &'static str,
+    increment: Call,
+    get: Call,
+) -> Scenario<Op, u64> {
     Scenario::new(name)
         .object::<T>("COUNTER")
         .workload(ops(), 1..=20)
@@ -89,7 +95,11 @@ pub fn audited_counter() -> Suite {
 pub fn forgetful_counter() -> Suite {
     suite_of::<ForgetfulCounter>(
         "forgetful_counter",
-        |client, name| client.stub::<ForgetfulCounter>("COUNTER", &name).increment(),
+        |client, name| {
+            client
+                .stub::<ForgetfulCounter>("COUNTER", &name)
+                .increment()
+        },
         |client, name| client.stub::<ForgetfulCounter>("COUNTER", &name).get(),
     )
     .into_suite()
@@ -99,7 +109,11 @@ pub fn forgetful_counter() -> Suite {
 pub fn unconfirmed_counter() -> Suite {
     suite_of::<UnconfirmedCounter>(
         "unconfirmed_counter",
-        |client, name| client.stub::<UnconfirmedCounter>("COUNTER", &name).increment(),
+        |client, name| {
+            client
+                .stub::<UnconfirmedCounter>("COUNTER", &name)
+                .increment()
+        },
         |client, name| client.stub::<UnconfirmedCounter>("COUNTER", &name).get(),
     )
     .into_suite()

@@ -47,7 +47,9 @@ impl Model for ElectionModel {
             (Op::Release(_), _) => (*leader, Ret::Done(false)),
             (Op::Leader, _) => (*leader, Ret::Leads(*leader)),
         };
-        returned.is_none_or(|returned| *returned == answer).then_some(next)
+        returned
+            .is_none_or(|returned| *returned == answer)
+            .then_some(next)
     }
 
     fn object(&self, _: &Op) -> String {
@@ -89,7 +91,10 @@ pub fn leader_election() -> Suite {
         match op {
             Op::Elect(worker) => election.elect(name(worker)).await.map(Ret::Done),
             Op::Release(worker) => election.release(name(worker)).await.map(Ret::Done),
-            Op::Leader => election.leader().await.map(|leader| Ret::Leads(number(leader))),
+            Op::Leader => election
+                .leader()
+                .await
+                .map(|leader| Ret::Leads(number(leader))),
         }
     })
 }
@@ -101,7 +106,10 @@ pub fn forgetful_election() -> Suite {
         match op {
             Op::Elect(worker) => election.elect(name(worker)).await.map(Ret::Done),
             Op::Release(worker) => election.release(name(worker)).await.map(Ret::Done),
-            Op::Leader => election.leader().await.map(|leader| Ret::Leads(number(leader))),
+            Op::Leader => election
+                .leader()
+                .await
+                .map(|leader| Ret::Leads(number(leader))),
         }
     })
 }

@@ -28,12 +28,19 @@ impl Model for LedgerModel {
         (OPENING_BALANCE, OPENING_BALANCE)
     }
 
-    fn step(&self, &(a, b): &(i64, i64), op: &Op, returned: Option<&(i64, i64)>) -> Option<(i64, i64)> {
+    fn step(
+        &self,
+        &(a, b): &(i64, i64),
+        op: &Op,
+        returned: Option<&(i64, i64)>,
+    ) -> Option<(i64, i64)> {
         let next = match op {
             Op::Transfer(amount) => (a - amount, b + amount),
             Op::Balances => (a, b),
         };
-        returned.is_none_or(|returned| *returned == next).then_some(next)
+        returned
+            .is_none_or(|returned| *returned == next)
+            .then_some(next)
     }
 
     fn object(&self, _: &Op) -> String {
@@ -50,7 +57,10 @@ fn suite_of<T: DurableObject + ObjectClass>(
 ) -> Suite {
     Scenario::new(name)
         .object::<T>("LEDGER")
-        .workload(prop_oneof![2 => (1..10_i64).prop_map(Op::Transfer), 1 => Just(Op::Balances)], 1..=15)
+        .workload(
+            prop_oneof![2 => (1..4_i64).prop_map(Op::Transfer), 1 => Just(Op::Balances)],
+            1..=8,
+        )
         .step(move |client, op| match op {
             Op::Transfer(amount) => transfer(&client, amount),
             Op::Balances => balances(&client),

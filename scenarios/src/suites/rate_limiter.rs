@@ -26,9 +26,16 @@ fn never_too_many(run: &Observed<'_, Check, bool>) -> Result<(), String> {
         .collect();
     passed.sort_unstable();
     for first in &passed {
-        let within = passed.iter().filter(|call| call.0 >= first.0 && call.1 < first.0 + WINDOW).count();
+        let within = passed
+            .iter()
+            .filter(|call| call.0 >= first.0 && call.1 < first.0 + WINDOW)
+            .count();
         if within > LIMIT {
-            return Err(format!("{within} requests passed between +{:?} and +{:?}", first.0, first.0 + WINDOW));
+            return Err(format!(
+                "{within} requests passed between +{:?} and +{:?}",
+                first.0,
+                first.0 + WINDOW
+            ));
         }
     }
     Ok(())
@@ -37,34 +44,51 @@ fn never_too_many(run: &Observed<'_, Check, bool>) -> Result<(), String> {
 /// A request was refused although too few others can have counted against it.
 fn never_without_reason(run: &Observed<'_, Check, bool>) -> Result<(), String> {
     let calls = run.history.calls();
-    let refused = calls.iter().filter(|call| matches!(call.outcome, Outcome::Ok(false)));
+    let refused = calls
+        .iter()
+        .filter(|call| matches!(call.outcome, Outcome::Ok(false)));
     for call in refused {
-        let returned = call.returned.expect("it was answered").at;
+        let returned = call.returned.expect("it was answered");
         let may_count = |other: &&Call<Check, bool>| {
-            let effect_unless_refused = !matches!(other.outcome, Outcome::Ok(false) | Outcome::Failed(_));
+            let effect_unless_refused =
+                !matches!(other.outcome, Outcome::Ok(false) | Outcome::Failed(_));
             let left_behind = match other.outcome {
                 // A call whose answer was lost may run later than the client learned of it.
                 Outcome::Unknown(_) => false,
-                _ => other.returned.is_some_and(|at| at.at + WINDOW < call.invoked.at),
+                _ => other
+                    .returned
+                    .is_some_and(|at| at.at + WINDOW < call.invoked.at),
             };
-            effect_unless_refused && !left_behind && other.invoked.at < returned
+            effect_unless_refused && !left_behind && other.invoked.order < returned.order
         };
         let counted = calls.iter().filter(may_count).count();
         if counted < LIMIT {
-            return Err(format!("a request at +{:?} was refused with only {counted} before it", call.invoked.at));
+            return Err(format!(
+                "a request at +{:?} was refused with only {counted} before it",
+                call.invoked.at
+            ));
         }
     }
     Ok(())
 }
 
-fn suite_of<T: DurableObject + ObjectClass>(name: &'static str, check: fn(&Client) -> RpcCall<bool>) -> Suite {
+fn suite_of<T: DurableObject + ObjectClass>(
+    name: &'static str,
+    check: fn(&Client) -> RpcCall<bool>,
+) -> Suite {
     Scenario::new(name)
         .object::<T>("LIMITER")
         .clients(2)
         .workload(Just(Check), 1..=10)
         .step(move |client, Check| check(&client))
-        .check(Invariant::new("no more pass than the limit allows", never_too_many))
-        .check(Invariant::new("none is refused without reason", never_without_reason))
+        .check(Invariant::new(
+            "no more pass than the limit allows",
+            never_too_many,
+        ))
+        .check(Invariant::new(
+            "none is refused without reason",
+            never_without_reason,
+        ))
         .into_suite()
 }
 
@@ -75,13 +99,17 @@ fn window() -> u64 {
 /// The window in storage.
 pub fn rate_limiter() -> Suite {
     suite_of::<RateLimiter>("rate_limiter", |client| {
-        client.stub::<RateLimiter>("LIMITER", "user").check_limit(LIMIT as u64, window())
+        client
+            .stub::<RateLimiter>("LIMITER", "user")
+            .check_limit(LIMIT as u64, window())
     })
 }
 
 /// Faulty: the window in memory.
 pub fn memory_limiter() -> Suite {
     suite_of::<MemoryLimiter>("memory_limiter", |client| {
-        client.stub::<MemoryLimiter>("LIMITER", "user").check_limit(LIMIT as u64, window())
+        client
+            .stub::<MemoryLimiter>("LIMITER", "user")
+            .check_limit(LIMIT as u64, window())
     })
 }

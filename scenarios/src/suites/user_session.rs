@@ -36,7 +36,9 @@ type Calls<'a> = &'a [Call<Op, Served>];
 
 fn sets_of(calls: Calls<'_>, of: u8) -> impl Iterator<Item = (&Call<Op, Served>, u32)> {
     calls.iter().filter_map(move |call| match call.op {
-        Op::Set { key, value } if key == of && !matches!(call.outcome, Outcome::Failed(_)) => Some((call, value)),
+        Op::Set { key, value } if key == of && !matches!(call.outcome, Outcome::Failed(_)) => {
+            Some((call, value))
+        }
         _ => None,
     })
 }
@@ -53,11 +55,18 @@ fn expired_by(set: &Call<Op, Served>) -> Option<Duration> {
 fn served_values_are_alive(run: &Observed<'_, Op, Served>) -> Result<(), String> {
     let calls = run.history.calls();
     for get in calls {
-        let (Op::Get { key }, Outcome::Ok(Some(value))) = (get.op, &get.outcome) else { continue };
+        let (Op::Get { key }, Outcome::Ok(Some(value))) = (get.op, &get.outcome) else {
+            continue;
+        };
         let returned = get.returned.expect("it was answered").at;
-        let mut sources = sets_of(calls, key).filter(|(set, stored)| stored == value && set.invoked.at <= returned);
-        if !sources.any(|(set, _)| expired_by(set).is_none_or(|expired| get.invoked.at <= expired)) {
-            return Err(format!("key {key}: {value} was served at +{:?}, after it had expired", get.invoked.at));
+        let mut sources = sets_of(calls, key)
+            .filter(|(set, stored)| stored == value && set.invoked.at <= returned);
+        if !sources.any(|(set, _)| expired_by(set).is_none_or(|expired| get.invoked.at <= expired))
+        {
+            return Err(format!(
+                "key {key}: {value} was served at +{:?}, after it had expired",
+                get.invoked.at
+            ));
         }
     }
     Ok(())
@@ -66,14 +75,21 @@ fn served_values_are_alive(run: &Observed<'_, Op, Served>) -> Result<(), String>
 fn live_values_are_served(run: &Observed<'_, Op, Served>) -> Result<(), String> {
     let calls = run.history.calls();
     for get in calls {
-        let (Op::Get { key }, Outcome::Ok(None)) = (get.op, &get.outcome) else { continue };
+        let (Op::Get { key }, Outcome::Ok(None)) = (get.op, &get.outcome) else {
+            continue;
+        };
         let returned = get.returned.expect("it was answered");
         let alive = sets_of(calls, key).find(|(set, _)| {
             let stored_before = set.returned.is_some_and(|at| at.order < get.invoked.order);
-            matches!(set.outcome, Outcome::Ok(_)) && stored_before && returned.at < set.invoked.at + TTL
+            matches!(set.outcome, Outcome::Ok(_))
+                && stored_before
+                && returned.at < set.invoked.at + TTL
         });
         if let Some((_, value)) = alive {
-            return Err(format!("key {key}: {value} was alive at +{:?} and not served", get.invoked.at));
+            return Err(format!(
+                "key {key}: {value} was alive at +{:?} and not served",
+                get.invoked.at
+            ));
         }
     }
     Ok(())
@@ -92,8 +108,14 @@ fn suite_of<T: DurableObject + ObjectClass, Fut: Future<Output = Result<Served>>
         .object::<T>("SESSION")
         .workload(ops, 1..=15)
         .step(step)
-        .check(Invariant::new("what has expired is not served", served_values_are_alive))
-        .check(Invariant::new("what is alive is served", live_values_are_served))
+        .check(Invariant::new(
+            "what has expired is not served",
+            served_values_are_alive,
+        ))
+        .check(Invariant::new(
+            "what is alive is served",
+            live_values_are_served,
+        ))
         .into_suite()
 }
 
@@ -114,7 +136,10 @@ pub fn user_session() -> Suite {
     suite_of::<UserSession, _>("user_session", |client: Client, op| async move {
         let session = client.stub::<UserSession>("SESSION", "user");
         match op {
-            Op::Set { key, value } => session.set(name(key), value.to_string(), ttl()).await.map(|()| None),
+            Op::Set { key, value } => session
+                .set(name(key), value.to_string(), ttl())
+                .await
+                .map(|()| None),
             Op::Get { key } => session.get(name(key)).await.map(number),
         }
     })
@@ -125,7 +150,10 @@ pub fn split_session() -> Suite {
     suite_of::<SplitSession, _>("split_session", |client: Client, op| async move {
         let session = client.stub::<SplitSession>("SESSION", "user");
         match op {
-            Op::Set { key, value } => session.set(name(key), value.to_string(), ttl()).await.map(|()| None),
+            Op::Set { key, value } => session
+                .set(name(key), value.to_string(), ttl())
+                .await
+                .map(|()| None),
             Op::Get { key } => session.get(name(key)).await.map(number),
         }
     })

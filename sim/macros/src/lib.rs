@@ -25,7 +25,8 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut seeds = SEEDS_DEFAULT;
     let parser = syn::meta::parser(|meta| {
         if !meta.path.is_ident("seeds") {
-            return Err(meta.error("the only argument is `seeds`, e.g. #[dormouse_sim::test(seeds = 1000)]"));
+            return Err(meta
+                .error("the only argument is `seeds`, e.g. #[dormouse_sim::test(seeds = 1000)]"));
         }
         seeds = meta.value()?.parse::<LitInt>()?.base10_parse()?;
         Ok(())
@@ -34,12 +35,20 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
     let signature = &function.sig;
     if let Some(asyncness) = signature.asyncness {
-        return syn::Error::new(asyncness.span(), "a scenario is described by an ordinary function; its steps are asynchronous")
-            .to_compile_error()
-            .into();
+        return syn::Error::new(
+            asyncness.span(),
+            "a scenario is described by an ordinary function; its steps are asynchronous",
+        )
+        .to_compile_error()
+        .into();
     }
     if !signature.inputs.is_empty() {
-        return syn::Error::new(signature.inputs.span(), "a scenario's function has no parameters").to_compile_error().into();
+        return syn::Error::new(
+            signature.inputs.span(),
+            "a scenario's function has no parameters",
+        )
+        .to_compile_error()
+        .into();
     }
     let (attributes, name) = (&function.attrs, &signature.ident);
     quote! {

@@ -21,7 +21,10 @@ pub fn check(trace: &Trace) -> Result<(), Violation> {
             "activation_start" => {
                 let object = event.text("object").expect("the event names its object");
                 if !living.insert(object) {
-                    let why = format!("{object}: an activation began at +{:?} while another one lived", event.at());
+                    let why = format!(
+                        "{object}: an activation began at +{:?} while another one lived",
+                        event.at()
+                    );
                     return Err(Violation::new(PROMISE, why));
                 }
             }
@@ -45,7 +48,9 @@ mod tests {
         let mut trace = Trace::default();
         let place: Rc<str> = "server".into();
         for (name, object) in events {
-            trace.record(Duration::ZERO, &place, name).text("object", object);
+            trace
+                .record(Duration::ZERO, &place, name)
+                .text("object", object);
         }
         trace
     }
@@ -65,7 +70,10 @@ mod tests {
 
     #[test]
     fn two_at_once_are_found() {
-        let found = check(&trace(&[("activation_start", "Counter/a"), ("activation_start", "Counter/a")]));
+        let found = check(&trace(&[
+            ("activation_start", "Counter/a"),
+            ("activation_start", "Counter/a"),
+        ]));
         assert_eq!(found.expect_err("both live").promise, PROMISE);
     }
 }

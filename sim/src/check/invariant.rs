@@ -17,7 +17,10 @@ use super::{Check, Observed, Violation};
 /// ```
 pub struct Invariant<Op, Ret> {
     promise: &'static str,
-    #[expect(clippy::type_complexity, reason = "a boxed closure, named nowhere else")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "a boxed closure, named nowhere else"
+    )]
     holds: Box<dyn Fn(&Observed<'_, Op, Ret>) -> Result<(), String>>,
 }
 
@@ -27,7 +30,10 @@ impl<Op, Ret> Invariant<Op, Ret> {
         promise: &'static str,
         holds: impl Fn(&Observed<'_, Op, Ret>) -> Result<(), String> + 'static,
     ) -> Self {
-        Self { promise, holds: Box::new(holds) }
+        Self {
+            promise,
+            holds: Box::new(holds),
+        }
     }
 }
 

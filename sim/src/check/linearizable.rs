@@ -13,7 +13,8 @@ use super::{
 use crate::history::History;
 
 /// The promise about order.
-pub const PROMISE_ORDER: &str = "calls take effect one at a time, in an order that clients could have seen";
+pub const PROMISE_ORDER: &str =
+    "calls take effect one at a time, in an order that clients could have seen";
 /// The promise about survival.
 pub const PROMISE_DURABLE: &str = "what was acknowledged survives a loss of power";
 
@@ -26,7 +27,10 @@ pub struct Linearizable<M> {
 impl<M: Model> Linearizable<M> {
     /// Each object on its own: calls to different objects are not ordered with each other.
     pub fn per_object(model: M) -> Self {
-        Self { model, budget: Budget::default() }
+        Self {
+            model,
+            budget: Budget::default(),
+        }
     }
 }
 
@@ -40,15 +44,24 @@ where
         match linearizability::check(&self.model, run.history, self.budget) {
             Verdict::Ok => Ok(()),
             Verdict::Unknown { steps } => {
-                let why = format!("the checker gave up after {steps} steps; make the history shorter or the model simpler");
+                let why = format!(
+                    "the checker gave up after {steps} steps; make the history shorter or the model simpler"
+                );
                 Err(Violation::new("the history can be judged", why))
             }
             Verdict::Violation(violation) => {
                 let calls = run.history.calls();
-                let before: History<_, _> = calls[..calls.len() - run.last_reads].iter().cloned().collect();
+                let before: History<_, _> = calls[..calls.len() - run.last_reads]
+                    .iter()
+                    .cloned()
+                    .collect();
                 let without_last_reads = linearizability::check(&self.model, &before, self.budget);
                 let fine_before = matches!(without_last_reads, Verdict::Ok) && run.last_reads > 0;
-                let promise = if fine_before { PROMISE_DURABLE } else { PROMISE_ORDER };
+                let promise = if fine_before {
+                    PROMISE_DURABLE
+                } else {
+                    PROMISE_ORDER
+                };
                 Err(Violation::new(promise, violation.to_string()))
             }
         }
@@ -57,6 +70,8 @@ where
 
 impl<M> fmt::Debug for Linearizable<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Linearizable").field("budget", &self.budget).finish_non_exhaustive()
+        f.debug_struct("Linearizable")
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
     }
 }

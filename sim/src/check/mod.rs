@@ -6,8 +6,8 @@
 
 pub mod activations;
 pub mod invariant;
-pub mod linearizable;
 pub mod linearizability;
+pub mod linearizable;
 pub mod model;
 
 use std::fmt;
@@ -28,7 +28,10 @@ pub struct Violation {
 impl Violation {
     /// `promise` was broken, as `why` shows.
     pub fn new(promise: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { promise: promise.into(), why: why.into() }
+        Self {
+            promise: promise.into(),
+            why: why.into(),
+        }
     }
 }
 

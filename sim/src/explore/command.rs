@@ -36,7 +36,11 @@ const SEARCHES_APART: u64 = 1_000_000;
 const SEEDS_A_TASK: u64 = 50;
 
 #[derive(Debug, Parser)]
-#[command(name = "dormouse", version, about = "Runs Durable Objects through thousands of seeded schedules with crashes, power loss and hibernation")]
+#[command(
+    name = "dormouse",
+    version,
+    about = "Runs Durable Objects through thousands of seeded schedules with crashes, power loss and hibernation"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Ask>,
@@ -90,7 +94,13 @@ enum Ask {
 /// Runs the command with the program's arguments.
 pub fn main(suites: &[Listed]) -> ExitCode {
     let arguments = Arguments::parse(); // ends the program with code 2 for wrong usage
-    let explore_all = Ask::Explore { suite: None, seeds: SEEDS_DEFAULT, first: 0, jobs: None, keep_going: false };
+    let explore_all = Ask::Explore {
+        suite: None,
+        seeds: SEEDS_DEFAULT,
+        first: 0,
+        jobs: None,
+        keep_going: false,
+    };
     match carry_out(suites, arguments.command.unwrap_or(explore_all)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -104,11 +114,25 @@ pub fn main(suites: &[Listed]) -> ExitCode {
 /// Says whether everything was as expected.
 fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
     match ask {
-        Ask::Explore { suite, seeds, first, jobs, keep_going } => {
-            first.checked_add(seeds).context("--first and --seeds together are beyond the last seed")?;
+        Ask::Explore {
+            suite,
+            seeds,
+            first,
+            jobs,
+            keep_going,
+        } => {
+            first
+                .checked_add(seeds)
+                .context("--first and --seeds together are beyond the last seed")?;
             let asked = asked_for(suites, suite.as_deref())?;
-            let jobs = jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-            let after_failure = if keep_going { AfterFailure::GoOn } else { AfterFailure::Stop };
+            let jobs = jobs
+                .or_else(|| thread::available_parallelism().ok())
+                .map_or(1, NonZeroUsize::get);
+            let after_failure = if keep_going {
+                AfterFailure::GoOn
+            } else {
+                AfterFailure::Stop
+            };
             explore(&asked, first, seeds, jobs, after_failure)
         }
         Ask::Replay { suite, seed, plan } => {
@@ -126,9 +150,16 @@ fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
             Ok(true)
         }
         Ask::Hashes { suite, seeds } => {
-            for suite in asked_for(suites, suite.as_deref())?.iter().map(Listed::suite) {
+            for suite in asked_for(suites, suite.as_deref())?
+                .iter()
+                .map(Listed::suite)
+            {
                 for seed in (0..seeds).map(Seed) {
-                    println!("{} {seed} {:016x}", suite.name(), suite.run_seed(seed, Detail::Brief).hash);
+                    println!(
+                        "{} {seed} {:016x}",
+                        suite.name(),
+                        suite.run_seed(seed, Detail::Brief).hash
+                    );
                 }
             }
             Ok(true)
@@ -141,15 +172,26 @@ fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
 }
 
 fn asked_for(suites: &[Listed], name: Option<&str>) -> anyhow::Result<Vec<Listed>> {
-    let Some(name) = name else { return Ok(suites.to_vec()) };
+    let Some(name) = name else {
+        return Ok(suites.to_vec());
+    };
     let Some(listed) = suites.iter().find(|listed| listed.suite().name() == name) else {
         let names: Vec<_> = suites.iter().map(|listed| listed.suite().name()).collect();
-        bail!("there is no suite `{name}`; there are: {}", names.join(", "));
+        bail!(
+            "there is no suite `{name}`; there are: {}",
+            names.join(", ")
+        );
     };
     Ok(vec![*listed])
 }
 
-fn explore(suites: &[Listed], first: u64, seeds: u64, jobs: usize, after_failure: AfterFailure) -> anyhow::Result<bool> {
+fn explore(
+    suites: &[Listed],
+    first: u64,
+    seeds: u64,
+    jobs: usize,
+    after_failure: AfterFailure,
+) -> anyhow::Result<bool> {
     let mut tasks = Vec::new();
     for listed in suites {
         let suite = listed.suite().name().to_owned();
@@ -184,7 +226,13 @@ fn explore(suites: &[Listed], first: u64, seeds: u64, jobs: usize, after_failure
             println!();
             let again = format!("dormouse replay {} {}", suite.name(), failure.seed);
             let confirmation = confirm(&suite, failure.seed, failure.hash, &failure.violation);
-            match Report::of(&suite, failure.seed, format!("{} seeds were run", row.summary.seeds), again, confirmation) {
+            match Report::of(
+                &suite,
+                failure.seed,
+                format!("{} seeds were run", row.summary.seeds),
+                again,
+                confirmation,
+            ) {
                 Ok(report) => {
                     let files = report.write_files(Path::new("target")).ok();
                     print!("{}", report.text(files.as_deref()));
@@ -196,7 +244,12 @@ fn explore(suites: &[Listed], first: u64, seeds: u64, jobs: usize, after_failure
     Ok(rows.iter().all(Row::is_as_expected))
 }
 
-fn run_tasks(suites: &[Listed], tasks: Vec<Task>, jobs: usize, after_failure: AfterFailure) -> anyhow::Result<Vec<Row>> {
+fn run_tasks(
+    suites: &[Listed],
+    tasks: Vec<Task>,
+    jobs: usize,
+    after_failure: AfterFailure,
+) -> anyhow::Result<Vec<Row>> {
     let mut rows: Vec<_> = suites
         .iter()
         .map(|listed| Row {
@@ -206,7 +259,11 @@ fn run_tasks(suites: &[Listed], tasks: Vec<Task>, jobs: usize, after_failure: Af
             searches: Vec::new(),
         })
         .collect();
-    let row_of: BTreeMap<_, _> = rows.iter().enumerate().map(|(index, row)| (row.suite.clone(), index)).collect();
+    let row_of: BTreeMap<_, _> = rows
+        .iter()
+        .enumerate()
+        .map(|(index, row)| (row.suite.clone(), index))
+        .collect();
     let progress = progress_bar(tasks.len() as u64);
     let mut samples = Vec::new();
     let started = std::time::Instant::now();
@@ -215,14 +272,22 @@ fn run_tasks(suites: &[Listed], tasks: Vec<Task>, jobs: usize, after_failure: Af
         let row = &mut rows[row_of[&finished.task.suite]];
         progress.set_message(row.suite.clone());
         if row.expectation == Expectation::IsFound {
-            let found = finished.summary.failures.first().map(|failure| failure.seed.0 - finished.task.first + 1);
+            let found = finished
+                .summary
+                .failures
+                .first()
+                .map(|failure| failure.seed.0 - finished.task.first + 1);
             row.searches.push(found);
         }
         row.summary.merge(finished.summary);
         // One run in a task is compared with another process below.
         samples.extend(finished.sample.map(|sample| (finished.task.suite, sample)));
         let broken = row.expectation == Expectation::Passes && !row.summary.failures.is_empty();
-        if broken && after_failure == AfterFailure::Stop { GoOn::No } else { GoOn::Yes }
+        if broken && after_failure == AfterFailure::Stop {
+            GoOn::No
+        } else {
+            GoOn::Yes
+        }
     })
     .context("cannot run worker processes")?;
     progress.finish_and_clear();
@@ -243,15 +308,27 @@ fn compare_samples(
 ) -> anyhow::Result<()> {
     let step = samples.len().div_ceil(SAMPLES_COMPARED_MAX).max(1);
     for (suite, (seed, hash)) in samples.iter().step_by(step) {
-        let answer = pool::in_a_fresh_process(suite, *seed).context("cannot run a worker process")?;
-        if let Some(Answer::Done { sample: Some((_, other)), .. }) = answer
+        let answer =
+            pool::in_a_fresh_process(suite, *seed).context("cannot run a worker process")?;
+        if let Some(Answer::Done {
+            sample: Some((_, other)),
+            ..
+        }) = answer
             && other != *hash
         {
-            let why = format!("seed {seed}: trace {hash:016x} in one process, {other:016x} in another");
+            let why =
+                format!("seed {seed}: trace {hash:016x} in one process, {other:016x} in another");
             let violation = Violation::new("the same seed gives the same run", why);
             let row = &mut rows[row_of[suite]];
             row.expectation = Expectation::Passes; // nothing else can be believed
-            row.summary.failures.insert(0, super::Failure { seed: *seed, violation, hash: *hash });
+            row.summary.failures.insert(
+                0,
+                super::Failure {
+                    seed: *seed,
+                    violation,
+                    hash: *hash,
+                },
+            );
         }
     }
     Ok(())
@@ -259,9 +336,20 @@ fn compare_samples(
 
 fn confirm(suite: &Suite, seed: Seed, hash: u64, violation: &Violation) -> Confirmation {
     match pool::in_a_fresh_process(suite.name(), seed) {
-        Ok(Some(Answer::Done { summary, sample: Some((_, other)) })) => {
-            let same = other == hash && summary.failures.first().is_some_and(|failure| failure.violation == *violation);
-            if same { Confirmation::Confirmed } else { Confirmation::Differs { other } }
+        Ok(Some(Answer::Done {
+            summary,
+            sample: Some((_, other)),
+        })) => {
+            let same = other == hash
+                && summary
+                    .failures
+                    .first()
+                    .is_some_and(|failure| failure.violation == *violation);
+            if same {
+                Confirmation::Confirmed
+            } else {
+                Confirmation::Differs { other }
+            }
         }
         Ok(_) => Confirmation::NotAsked("the other process died over it".to_owned()),
         Err(error) => Confirmation::NotAsked(error.to_string()),
@@ -279,19 +367,28 @@ fn progress_bar(length: u64) -> ProgressBar {
 fn replay(suite: &Suite, seed: Option<u64>, plan: Option<&Path>) -> anyhow::Result<bool> {
     let run = match (seed, plan) {
         (_, Some(path)) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            suite.run_plan(&text, Detail::Full).with_context(|| format!("cannot use {}", path.display()))?
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            suite
+                .run_plan(&text, Detail::Full)
+                .with_context(|| format!("cannot use {}", path.display()))?
         }
         (Some(seed), None) => super::run_seed(suite, Seed(seed), Detail::Full),
         (None, None) => bail!("a seed or a plan is needed"),
     };
     if let Some(texts) = &run.texts {
-        println!("plan\n{}\ntrace\n{}\nwhat happened\n{}", texts.plan, texts.trace, texts.story);
+        println!(
+            "plan\n{}\ntrace\n{}\nwhat happened\n{}",
+            texts.plan, texts.trace, texts.story
+        );
     }
     println!("hash     {:016x}", run.hash);
     match &run.violation {
         None => println!("verdict  pass"),
-        Some(violation) => println!("verdict  broke `{}`\nwhy      {}", violation.promise, violation.why),
+        Some(violation) => println!(
+            "verdict  broke `{}`\nwhy      {}",
+            violation.promise, violation.why
+        ),
     }
     Ok(run.violation.is_none())
 }

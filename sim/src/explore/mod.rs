@@ -40,12 +40,18 @@ pub enum Expectation {
 impl Listed {
     /// A suite of correct objects.
     pub fn correct(make: fn() -> Suite) -> Self {
-        Self { make, expectation: Expectation::Passes }
+        Self {
+            make,
+            expectation: Expectation::Passes,
+        }
     }
 
     /// A suite of objects with a bug.
     pub fn faulty(make: fn() -> Suite) -> Self {
-        Self { make, expectation: Expectation::IsFound }
+        Self {
+            make,
+            expectation: Expectation::IsFound,
+        }
     }
 
     /// The suite.
@@ -56,7 +62,10 @@ impl Listed {
 
 impl fmt::Debug for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listed").field("suite", &self.suite()).field("expectation", &self.expectation).finish()
+        f.debug_struct("Listed")
+            .field("suite", &self.suite())
+            .field("expectation", &self.expectation)
+            .finish()
     }
 }
 
@@ -106,14 +115,20 @@ impl Summary {
         self.simulated += run.lasted;
         self.effects.merge(&run.effects);
         if let Some(violation) = run.violation {
-            self.failures.push(Failure { seed, violation, hash: run.hash });
+            self.failures.push(Failure {
+                seed,
+                violation,
+                hash: run.hash,
+            });
         }
     }
 }
 
 /// Runs one seed; a panic of the simulator or the runtime is a broken promise of theirs.
 pub(crate) fn run_seed(suite: &Suite, seed: Seed, detail: Detail) -> Run {
-    let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| suite.run_seed(seed, detail)));
+    let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        suite.run_seed(seed, detail)
+    }));
     run.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<&'static str>()

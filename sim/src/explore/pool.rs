@@ -32,7 +32,11 @@ pub(super) struct Finished {
 ///
 /// # Errors
 /// The command cannot execute itself.
-pub(super) fn run(tasks: Vec<Task>, jobs: usize, mut finished: impl FnMut(Finished) -> GoOn) -> io::Result<()> {
+pub(super) fn run(
+    tasks: Vec<Task>,
+    jobs: usize,
+    mut finished: impl FnMut(Finished) -> GoOn,
+) -> io::Result<()> {
     let tasks = Mutex::new(VecDeque::from(tasks));
     let (sender, results) = mpsc::channel();
     thread::scope(|scope| {
@@ -62,10 +66,16 @@ pub(super) enum GoOn {
     No,
 }
 
-fn work_off(tasks: &Mutex<VecDeque<Task>>, results: &mpsc::Sender<io::Result<Finished>>) -> io::Result<()> {
+fn work_off(
+    tasks: &Mutex<VecDeque<Task>>,
+    results: &mpsc::Sender<io::Result<Finished>>,
+) -> io::Result<()> {
     let mut worker: Option<Worker> = None;
     loop {
-        let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let task = tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front();
         let Some(task) = task else { return Ok(()) };
         let mut hands = match worker.take() {
             Some(hands) => hands,
@@ -74,12 +84,28 @@ fn work_off(tasks: &Mutex<VecDeque<Task>>, results: &mpsc::Sender<io::Result<Fin
         let result = match hands.run(&task) {
             Some(Answer::Done { summary, sample }) => {
                 worker = Some(hands);
-                Finished { task, summary, sample }
+                Finished {
+                    task,
+                    summary,
+                    sample,
+                }
             }
             Some(Answer::Hangs(seed)) => {
-                let failure = Failure { seed, violation: Violation::new("a run ends", "the run hangs in real time"), hash: 0 };
-                let summary = Summary { seeds: seed.0 - task.first + 1, failures: vec![failure], ..Summary::default() };
-                Finished { task, summary, sample: None }
+                let failure = Failure {
+                    seed,
+                    violation: Violation::new("a run ends", "the run hangs in real time"),
+                    hash: 0,
+                };
+                let summary = Summary {
+                    seeds: seed.0 - task.first + 1,
+                    failures: vec![failure],
+                    ..Summary::default()
+                };
+                Finished {
+                    task,
+                    summary,
+                    sample: None,
+                }
             }
             None => find_the_killer(task)?,
         };
@@ -93,20 +119,32 @@ fn work_off(tasks: &Mutex<VecDeque<Task>>, results: &mpsc::Sender<io::Result<Fin
 fn find_the_killer(task: Task) -> io::Result<Finished> {
     let mut summary = Summary::default();
     for first in task.first..task.first.saturating_add(task.count) {
-        let alone = Task { first, count: 1, ..task.clone() };
+        let alone = Task {
+            first,
+            count: 1,
+            ..task.clone()
+        };
         match Worker::start()?.run(&alone) {
             Some(Answer::Done { summary: one, .. }) => summary.merge(one),
             Some(Answer::Hangs(_)) | None => {
                 summary.seeds += 1;
                 let violation = Violation::new("a run ends", "the run killed its process");
-                summary.failures.push(Failure { seed: Seed(first), violation, hash: 0 });
+                summary.failures.push(Failure {
+                    seed: Seed(first),
+                    violation,
+                    hash: 0,
+                });
             }
         }
         if !summary.failures.is_empty() && task.after_failure == AfterFailure::Stop {
             break;
         }
     }
-    Ok(Finished { task, summary, sample: None })
+    Ok(Finished {
+        task,
+        summary,
+        sample: None,
+    })
 }
 
 /// Runs one seed in a fresh process.
@@ -114,7 +152,12 @@ fn find_the_killer(task: Task) -> io::Result<Finished> {
 /// # Errors
 /// The command cannot execute itself.
 pub(super) fn in_a_fresh_process(suite: &str, seed: Seed) -> io::Result<Option<Answer>> {
-    let task = Task { suite: suite.to_owned(), first: seed.0, count: 1, after_failure: AfterFailure::GoOn };
+    let task = Task {
+        suite: suite.to_owned(),
+        first: seed.0,
+        count: 1,
+        after_failure: AfterFailure::GoOn,
+    };
     Ok(Worker::start()?.run(&task))
 }
 
@@ -127,10 +170,19 @@ struct Worker {
 impl Worker {
     fn start() -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        let mut process = command.arg(WORKER).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut process = command
+            .arg(WORKER)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
         let tasks = process.stdin.take().expect("it was asked for");
         let answers = BufReader::new(process.stdout.take().expect("it was asked for"));
-        Ok(Self { process, tasks, answers })
+        Ok(Self {
+            process,
+            tasks,
+            answers,
+        })
     }
 
     /// The worker's answer, or nothing if it died over the task.

@@ -52,7 +52,13 @@ impl Report {
         confirmation: Confirmation,
     ) -> Result<Self, String> {
         let run = super::run_seed(suite, seed, Detail::Full);
-        let Run { violation: Some(violation), hash, texts, .. } = run else {
+        let Run {
+            violation: Some(violation),
+            hash,
+            texts,
+            ..
+        } = run
+        else {
             return Err(format!(
                 "seed {seed} of `{}` failed and passes now: something in the objects' code escapes the simulation, such as iteration over a \
                  HashMap, a static, or a clock or randomness of the operating system",
@@ -66,7 +72,16 @@ impl Report {
             trace: String::new(),
         });
         let (position, again) = (position.into(), again.into());
-        Ok(Self { suite: suite.name().to_owned(), seed, position, violation, texts, hash, confirmation, again })
+        Ok(Self {
+            suite: suite.name().to_owned(),
+            seed,
+            position,
+            violation,
+            texts,
+            hash,
+            confirmation,
+            again,
+        })
     }
 
     /// Writes plan and trace below `folder`; returns where.
@@ -74,7 +89,10 @@ impl Report {
     /// # Errors
     /// The files cannot be written.
     pub fn write_files(&self, folder: &Path) -> io::Result<PathBuf> {
-        let folder = folder.join("dormouse").join(&self.suite).join(self.seed.to_string());
+        let folder = folder
+            .join("dormouse")
+            .join(&self.suite)
+            .join(self.seed.to_string());
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("plan.json"), &self.texts.plan_json)?;
         fs::write(folder.join("trace.txt"), &self.texts.trace)?;
@@ -84,12 +102,17 @@ impl Report {
 
     /// The report, naming the folder of its files if they were written.
     pub fn text(&self, files: Option<&Path>) -> String {
-        self.try_text(files).expect("writing to a string does not fail")
+        self.try_text(files)
+            .expect("writing to a string does not fail")
     }
 
     fn try_text(&self, files: Option<&Path>) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
-        writeln!(out, "seed {} broke `{}` of suite {} ({})", self.seed, self.violation.promise, self.suite, self.position)?;
+        writeln!(
+            out,
+            "seed {} broke `{}` of suite {} ({})",
+            self.seed, self.violation.promise, self.suite, self.position
+        )?;
         writeln!(out, "\nplan")?;
         out.push_str(&self.texts.plan);
         writeln!(out, "\nwhat happened")?;
@@ -101,20 +124,34 @@ impl Report {
         for line in &lines[from..] {
             writeln!(out, "{line}")?;
         }
-        writeln!(out, "\nwhy      {}", self.violation.why.replace('\n', "\n         "))?;
+        writeln!(
+            out,
+            "\nwhy      {}",
+            self.violation.why.replace('\n', "\n         ")
+        )?;
         match &self.confirmation {
-            Confirmation::Confirmed => writeln!(out, "seen     twice, in two processes, trace {:016x}", self.hash)?,
+            Confirmation::Confirmed => writeln!(
+                out,
+                "seen     twice, in two processes, trace {:016x}",
+                self.hash
+            )?,
             Confirmation::Differs { other } => writeln!(
                 out,
                 "seen     DIFFERENTLY in two processes (traces {:016x} and {other:016x}): something in the objects' code escapes the simulation, \
                  such as iteration over a HashMap, a static, or a clock or randomness of the operating system",
                 self.hash
             )?,
-            Confirmation::NotAsked(why) => writeln!(out, "seen     once, trace {:016x} ({why})", self.hash)?,
+            Confirmation::NotAsked(why) => {
+                writeln!(out, "seen     once, trace {:016x} ({why})", self.hash)?
+            }
         }
         writeln!(out, "again    {}", self.again)?;
         if let Some(files) = files {
-            writeln!(out, "files    {}/{{plan.json,trace.txt,report.txt}}", files.display())?;
+            writeln!(
+                out,
+                "files    {}/{{plan.json,trace.txt,report.txt}}",
+                files.display()
+            )?;
         }
         Ok(out)
     }

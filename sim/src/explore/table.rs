@@ -19,7 +19,9 @@ impl Row {
     pub(super) fn is_as_expected(&self) -> bool {
         match self.expectation {
             Expectation::Passes => self.summary.failures.is_empty(),
-            Expectation::IsFound => !self.searches.is_empty() && self.searches.iter().all(Option::is_some),
+            Expectation::IsFound => {
+                !self.searches.is_empty() && self.searches.iter().all(Option::is_some)
+            }
         }
     }
 
@@ -36,7 +38,9 @@ impl Row {
                 let missed = self.searches.len() - found.len();
                 match found.get(found.len() / 2) {
                     None => "NOT FOUND".to_owned(),
-                    Some(_) if missed > 0 => format!("NOT FOUND in {missed} of {} searches", self.searches.len()),
+                    Some(_) if missed > 0 => {
+                        format!("NOT FOUND in {missed} of {} searches", self.searches.len())
+                    }
                     Some(median) => format!(
                         "found, after {median} seeds (median of {} searches, at most {})",
                         found.len(),
@@ -55,8 +59,17 @@ pub(super) fn text(rows: &[Row]) -> String {
 
 fn try_text(rows: &[Row]) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
-    let width = rows.iter().map(|row| row.suite.len()).max().unwrap_or(0).max("suite".len());
-    writeln!(out, "{:<width$}  {:>8}  {:>13}  {:>14}  verdict", "suite", "seeds", "schedules/s", "simulated time")?;
+    let width = rows
+        .iter()
+        .map(|row| row.suite.len())
+        .max()
+        .unwrap_or(0)
+        .max("suite".len());
+    writeln!(
+        out,
+        "{:<width$}  {:>8}  {:>13}  {:>14}  verdict",
+        "suite", "seeds", "schedules/s", "simulated time"
+    )?;
     for row in rows {
         let summary = &row.summary;
         // Per core: the workers' time is added up.
@@ -89,5 +102,9 @@ fn try_text(rows: &[Row]) -> Result<String, std::fmt::Error> {
 
 fn simulated(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    if days > 0 { format!("{days} d {hours} h") } else { format!("{hours} h {minutes} min") }
+    if days > 0 {
+        format!("{days} d {hours} h")
+    } else {
+        format!("{hours} h {minutes} min")
+    }
 }

@@ -28,7 +28,9 @@ const HASH_LINE: &str = "dormouse-hash ";
 /// If a seed breaks a promise, with the report; or if the environment asks for what is no seed.
 pub fn test(suite: &Suite, package: &str, test_path: &str, seeds: u64) {
     // The harness names a test without its crate.
-    let test_name = test_path.split_once("::").map_or(test_path, |(_, name)| name);
+    let test_name = test_path
+        .split_once("::")
+        .map_or(test_path, |(_, name)| name);
     let watchdog = Watchdog::start(|seed| {
         eprintln!("seed {seed} hangs in real time: run it alone with {SEED}={seed}");
         std::process::abort();
@@ -45,8 +47,18 @@ pub fn test(suite: &Suite, package: &str, test_path: &str, seeds: u64) {
             continue;
         }
         let again = format!("{SEED}={seed} cargo test -p {package} {test_name}");
-        let position = if one.is_some() { "asked for".to_owned() } else { format!("seed {seed} of {count}") };
-        let report = Report::of(suite, seed, position, again, confirm(test_name, seed, run.hash));
+        let position = if one.is_some() {
+            "asked for".to_owned()
+        } else {
+            format!("seed {seed} of {count}")
+        };
+        let report = Report::of(
+            suite,
+            seed,
+            position,
+            again,
+            confirm(test_name, seed, run.hash),
+        );
         let report = report.unwrap_or_else(|why| panic!("{why}"));
         let files = report.write_files(&target_folder()).ok();
         panic!("{}", report.text(files.as_deref()));
@@ -55,7 +67,12 @@ pub fn test(suite: &Suite, package: &str, test_path: &str, seeds: u64) {
 
 fn number(variable: &str) -> Option<u64> {
     let value = env::var(variable).ok()?;
-    Some(value.trim().parse().unwrap_or_else(|_| panic!("{variable} is `{value}`, which is no number")))
+    Some(
+        value
+            .trim()
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable} is `{value}`, which is no number")),
+    )
 }
 
 /// Runs the same test for the same seed in a fresh process.
@@ -73,7 +90,10 @@ fn confirm(test_name: &str, seed: Seed, hash: u64) -> Confirmation {
         Err(error) => return Confirmation::NotAsked(error.to_string()),
     };
     let text = String::from_utf8_lossy(&output.stdout);
-    let other = text.lines().find_map(|line| line.split_once(HASH_LINE)).and_then(|(_, hash)| u64::from_str_radix(hash.trim(), 16).ok());
+    let other = text
+        .lines()
+        .find_map(|line| line.split_once(HASH_LINE))
+        .and_then(|(_, hash)| u64::from_str_radix(hash.trim(), 16).ok());
     match other {
         Some(other) if other == hash => Confirmation::Confirmed,
         Some(other) => Confirmation::Differs { other },
@@ -84,6 +104,8 @@ fn confirm(test_name: &str, seed: Seed, hash: u64) -> Confirmation {
 /// The build's target folder, which holds the test's own program.
 fn target_folder() -> PathBuf {
     let exe = env::current_exe().unwrap_or_default();
-    let target = exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
+    let target = exe
+        .ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").exists());
     target.unwrap_or(Path::new("target")).to_owned()
 }

@@ -29,7 +29,10 @@ pub(super) struct Watchdog {
 impl Watchdog {
     /// Starts to watch. `hang` is told the seed that hangs, and must end the process.
     pub(super) fn start(hang: impl Fn(Seed) + Send + 'static) -> Self {
-        let watchdog = Self { seed: Arc::new(AtomicU64::new(NONE)), started: Arc::default() };
+        let watchdog = Self {
+            seed: Arc::new(AtomicU64::new(NONE)),
+            started: Arc::default(),
+        };
         let watching = watchdog.clone();
         thread::spawn(move || {
             let (mut last, mut looks) = (watching.started.load(Ordering::Relaxed), 0);
@@ -37,7 +40,11 @@ impl Watchdog {
                 thread::sleep(LOOK_EVERY);
                 let started = watching.started.load(Ordering::Relaxed);
                 let seed = watching.seed.load(Ordering::Relaxed);
-                looks = if started == last && seed != NONE { looks + 1 } else { 0 };
+                looks = if started == last && seed != NONE {
+                    looks + 1
+                } else {
+                    0
+                };
                 last = started;
                 if LOOK_EVERY * looks >= SEED_TIME_MAX {
                     hang(Seed(seed));

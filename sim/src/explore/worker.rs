@@ -60,8 +60,12 @@ pub fn serve(suites: &[Listed]) -> io::Result<()> {
     });
     for line in io::stdin().lock().lines() {
         let task: Task = serde_json::from_str(&line?)?;
-        let listed = suites.iter().find(|listed| listed.suite().name() == task.suite);
-        let suite = listed.ok_or_else(|| io::Error::other(format!("no suite {}", task.suite)))?.suite();
+        let listed = suites
+            .iter()
+            .find(|listed| listed.suite().name() == task.suite);
+        let suite = listed
+            .ok_or_else(|| io::Error::other(format!("no suite {}", task.suite)))?
+            .suite();
         let started = Instant::now();
         let mut summary = Summary::default();
         let mut sample = None;

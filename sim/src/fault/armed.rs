@@ -49,8 +49,13 @@ pub(crate) struct ArmedFaults {
 impl ArmedFaults {
     /// Arms those of `faults` that wait for a point; the others have their time.
     pub(crate) fn new(faults: &[Fault]) -> Self {
-        let at_points = faults.iter().filter(|fault| matches!(fault.trigger, Trigger::Point { .. }));
-        Self { at_points: at_points.cloned().collect(), ..Self::default() }
+        let at_points = faults
+            .iter()
+            .filter(|fault| matches!(fault.trigger, Trigger::Point { .. }));
+        Self {
+            at_points: at_points.cloned().collect(),
+            ..Self::default()
+        }
     }
 
     /// Counts a passage of a point, and returns the faults that fire at it.
@@ -63,7 +68,9 @@ impl ArmedFaults {
         let passage = *passage;
         let mut fired = Vec::new();
         self.at_points.retain(|fault| {
-            let Trigger::Point { machine, name, nth } = &fault.trigger else { return false };
+            let Trigger::Point { machine, name, nth } = &fault.trigger else {
+                return false;
+            };
             let fires = *nth == passage && name == point && **machine == **on;
             if fires {
                 fired.push(fault.clone());

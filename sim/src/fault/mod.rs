@@ -66,7 +66,10 @@ impl FaultKind {
     }
 
     fn index(self) -> usize {
-        Self::ALL.iter().position(|&kind| kind == self).expect("ALL holds every kind")
+        Self::ALL
+            .iter()
+            .position(|&kind| kind == self)
+            .expect("ALL holds every kind")
     }
 }
 
@@ -107,13 +110,17 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.trigger {
-            Trigger::At(millis) => write!(f, "{} at {:?}", self.kind, Duration::from_millis(*millis))?,
+            Trigger::At(millis) => {
+                write!(f, "{} at {:?}", self.kind, Duration::from_millis(*millis))?
+            }
             Trigger::Point { machine, name, nth } => {
                 write!(f, "{} at passage {nth} of {name} on {machine}", self.kind)?;
             }
         }
         match self.kind {
-            FaultKind::ProcessCrash | FaultKind::PowerLoss => write!(f, ", down for {} ms", self.millis),
+            FaultKind::ProcessCrash | FaultKind::PowerLoss => {
+                write!(f, ", down for {} ms", self.millis)
+            }
             FaultKind::SlowLinks | FaultKind::SlowSync => write!(f, ", {} ms slower", self.millis),
             FaultKind::Hibernate
             | FaultKind::Evict
@@ -152,17 +159,26 @@ pub struct Faults {
 impl Faults {
     /// Every kind there is, at most six in a run.
     pub fn all() -> Self {
-        Self { kinds: FaultKind::ALL.to_vec(), most: 6 }
+        Self {
+            kinds: FaultKind::ALL.to_vec(),
+            most: 6,
+        }
     }
 
     /// None: only the order of events varies.
     pub fn none() -> Self {
-        Self { kinds: Vec::new(), most: 0 }
+        Self {
+            kinds: Vec::new(),
+            most: 0,
+        }
     }
 
     /// Only these kinds, at most six in a run.
     pub fn only(kinds: impl IntoIterator<Item = FaultKind>) -> Self {
-        Self { kinds: kinds.into_iter().collect(), most: 6 }
+        Self {
+            kinds: kinds.into_iter().collect(),
+            most: 6,
+        }
     }
 
     /// All but this kind.
@@ -191,11 +207,22 @@ impl Faults {
         let raw = (any::<prop::sample::Index>(), trigger(clients), millis());
         (switched_on, proptest::collection::vec(raw, 0..=self.most))
             .prop_map(move |(switched_on, raw)| {
-                let mut on: Vec<_> = kinds.iter().zip(&switched_on).filter(|(_, on)| **on).map(|(kind, _)| *kind).collect();
+                let mut on: Vec<_> = kinds
+                    .iter()
+                    .zip(&switched_on)
+                    .filter(|(_, on)| **on)
+                    .map(|(kind, _)| *kind)
+                    .collect();
                 if on.is_empty() {
                     on.clone_from(&kinds);
                 }
-                raw.into_iter().map(|(kind, trigger, millis)| Fault { kind: *kind.get(&on), trigger, millis }).collect()
+                raw.into_iter()
+                    .map(|(kind, trigger, millis)| Fault {
+                        kind: *kind.get(&on),
+                        trigger,
+                        millis,
+                    })
+                    .collect()
             })
             .boxed()
     }

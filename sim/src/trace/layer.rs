@@ -8,7 +8,10 @@ use tracing::{
     field::{Field, Visit},
     subscriber::Interest,
 };
-use tracing_subscriber::{Layer, layer::{Context, SubscriberExt as _}};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt as _},
+};
 
 use super::Recorder;
 use crate::world::current;
@@ -17,7 +20,8 @@ use crate::world::current;
 pub(crate) fn with_trace<T>(f: impl FnOnce() -> T) -> T {
     // One for the whole process: making one walks over all callsites, and the layer keeps nothing itself.
     static DISPATCH: OnceLock<Dispatch> = OnceLock::new();
-    let dispatch = DISPATCH.get_or_init(|| Dispatch::new(tracing_subscriber::registry().with(WorldLayer)));
+    let dispatch =
+        DISPATCH.get_or_init(|| Dispatch::new(tracing_subscriber::registry().with(WorldLayer)));
     tracing::dispatcher::with_default(dispatch, f)
 }
 
@@ -25,7 +29,11 @@ struct WorldLayer;
 
 impl<S: Subscriber> Layer<S> for WorldLayer {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if metadata.target() == TARGET { Interest::always() } else { Interest::never() }
+        if metadata.target() == TARGET {
+            Interest::always()
+        } else {
+            Interest::never()
+        }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
@@ -33,7 +41,9 @@ impl<S: Subscriber> Layer<S> for WorldLayer {
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let Some((world, life)) = current::get() else { return }; // a dead life's code says nothing
+        let Some((world, life)) = current::get() else {
+            return;
+        }; // a dead life's code says nothing
         let name = event.metadata().name();
         {
             let mut trace = world.trace.borrow_mut();

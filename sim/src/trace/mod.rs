@@ -50,25 +50,46 @@ pub(crate) struct Recorder<'a> {
 }
 
 impl Trace {
-    pub(crate) fn record(&mut self, at: Duration, place: &Rc<str>, name: &'static str) -> Recorder<'_> {
+    pub(crate) fn record(
+        &mut self,
+        at: Duration,
+        place: &Rc<str>,
+        name: &'static str,
+    ) -> Recorder<'_> {
         let first_field = self.fields.len();
-        Recorder { trace: self, at, place: Rc::clone(place), name, first_field }
+        Recorder {
+            trace: self,
+            at,
+            place: Rc::clone(place),
+            name,
+            first_field,
+        }
     }
 
     /// The events in order.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = Event<'_>> + ExactSizeIterator {
-        self.events.iter().map(|recorded| Event { trace: self, recorded })
+        self.events.iter().map(|recorded| Event {
+            trace: self,
+            recorded,
+        })
     }
 
     pub(crate) fn last(&self) -> Option<Event<'_>> {
-        self.events.last().map(|recorded| Event { trace: self, recorded })
+        self.events.last().map(|recorded| Event {
+            trace: self,
+            recorded,
+        })
     }
 
     /// The number that two runs of a seed must agree on.
     pub fn hash(&self) -> u64 {
         let mut canonical = Vec::with_capacity(self.events.len() * 64);
         for event in self.events() {
-            canonical.extend(u64::try_from(event.recorded.at.as_nanos()).expect("runs are shorter than 500 years").to_le_bytes());
+            canonical.extend(
+                u64::try_from(event.recorded.at.as_nanos())
+                    .expect("runs are shorter than 500 years")
+                    .to_le_bytes(),
+            );
             for part in [&*event.recorded.place, event.name()] {
                 canonical.extend(part.as_bytes());
                 canonical.push(0);
@@ -108,7 +129,9 @@ impl Recorder<'_> {
     pub(crate) fn text(&mut self, name: &'static str, value: impl std::fmt::Display) {
         let start = self.trace.text.len();
         write!(self.trace.text, "{value}").expect("writing to a string does not fail");
-        self.trace.fields.push((name, Field::Text(start..self.trace.text.len())));
+        self.trace
+            .fields
+            .push((name, Field::Text(start..self.trace.text.len())));
     }
 }
 
@@ -116,7 +139,12 @@ impl Drop for Recorder<'_> {
     fn drop(&mut self) {
         let fields = self.first_field..self.trace.fields.len();
         let (at, place, name) = (self.at, Rc::clone(&self.place), self.name);
-        self.trace.events.push(Recorded { at, place, name, fields });
+        self.trace.events.push(Recorded {
+            at,
+            place,
+            name,
+            fields,
+        });
     }
 }
 
@@ -159,13 +187,23 @@ impl<'a> Event<'a> {
 
     fn field(self, name: &str) -> Option<&'a Field> {
         let fields = &self.trace.fields[self.recorded.fields.clone()];
-        fields.iter().find(|(field, _)| *field == name).map(|(_, field)| field)
+        fields
+            .iter()
+            .find(|(field, _)| *field == name)
+            .map(|(_, field)| field)
     }
 
     fn write_line(self, out: &mut String) {
         let at = self.recorded.at;
-        write!(out, "+{}.{:03}s {:<9} {:<16}", at.as_secs(), at.subsec_millis(), self.place(), self.name())
-            .expect("writing to a string does not fail");
+        write!(
+            out,
+            "+{}.{:03}s {:<9} {:<16}",
+            at.as_secs(),
+            at.subsec_millis(),
+            self.place(),
+            self.name()
+        )
+        .expect("writing to a string does not fail");
         for (name, field) in &self.trace.fields[self.recorded.fields.clone()] {
             match field {
                 Field::Number(number) => write!(out, " {name}={number}"),

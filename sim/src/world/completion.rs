@@ -67,7 +67,13 @@ pub(crate) struct Agenda {
 
 impl Agenda {
     pub(crate) fn add(&mut self, new: NewCompletion) -> Wait {
-        let NewCompletion { kind, due, priority, queue, effect } = new;
+        let NewCompletion {
+            kind,
+            due,
+            priority,
+            queue,
+            effect,
+        } = new;
         let completion = Rc::new(Completion {
             kind,
             priority,
@@ -121,9 +127,14 @@ impl Agenda {
         let mut heads = Vec::with_capacity(self.ready.len());
         for (index, completion) in self.ready.iter().enumerate() {
             let behind_another = completion.queue.is_some()
-                && self.ready[..index].iter().any(|earlier| earlier.queue == completion.queue);
+                && self.ready[..index]
+                    .iter()
+                    .any(|earlier| earlier.queue == completion.queue);
             if !behind_another {
-                alternatives.push(Alternative { kind: completion.kind, priority: completion.priority });
+                alternatives.push(Alternative {
+                    kind: completion.kind,
+                    priority: completion.priority,
+                });
                 heads.push(index);
             }
         }

@@ -14,7 +14,12 @@ thread_local! {
 
 /// The world and the life whose code runs, if it is a living one's.
 pub(crate) fn get() -> Option<(Rc<World>, Rc<Life>)> {
-    CURRENT.with_borrow(|current| current.as_ref().filter(|(_, life)| !life.is_dead()).cloned())
+    CURRENT.with_borrow(|current| {
+        current
+            .as_ref()
+            .filter(|(_, life)| !life.is_dead())
+            .cloned()
+    })
 }
 
 pub(super) fn set(presence: Presence, world: &Weak<World>, life: &Weak<Life>) {

@@ -36,7 +36,10 @@ pub(crate) struct Director {
 impl Director {
     /// A director that follows `given` as long as it fits.
     pub(crate) fn following(given: Tape) -> Self {
-        Self { given, recorded: Tape::new() }
+        Self {
+            given,
+            recorded: Tape::new(),
+        }
     }
 
     /// Takes one of at least two alternatives, which stand in order of arrival.
@@ -49,7 +52,10 @@ impl Director {
             fits.then_some(taken)
         });
         let taken = scripted.unwrap_or_else(|| {
-            let by_priority = alternatives.iter().enumerate().min_by_key(|(_, alternative)| alternative.priority);
+            let by_priority = alternatives
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, alternative)| alternative.priority);
             by_priority.expect("there are at least two").0
         });
         self.recorded.push(Choice {
@@ -71,13 +77,22 @@ mod tests {
     use super::*;
 
     fn alternatives(priorities: &[u64]) -> Vec<Alternative> {
-        priorities.iter().map(|&priority| Alternative { kind: "call", priority }).collect()
+        priorities
+            .iter()
+            .map(|&priority| Alternative {
+                kind: "call",
+                priority,
+            })
+            .collect()
     }
 
     #[test]
     fn the_tape_of_a_run_repeats_its_choices() {
         let mut first = Director::default();
-        let taken = [first.choose(&alternatives(&[5, 2, 9])), first.choose(&alternatives(&[1, 0]))];
+        let taken = [
+            first.choose(&alternatives(&[5, 2, 9])),
+            first.choose(&alternatives(&[1, 0])),
+        ];
         assert_eq!(taken, [1, 1]);
         let mut again = Director::following(first.into_tape());
         // Other priorities, same tape: the tape decides.
@@ -89,8 +104,18 @@ mod tests {
 
     #[test]
     fn a_choice_that_does_not_fit_the_tape_is_made_by_priority() {
-        let tape = vec![Choice { alternatives: 3, taken: 2, kind: "call".into() }];
-        assert_eq!(Director::following(tape.clone()).choose(&alternatives(&[4, 3])), 1);
-        assert_eq!(Director::following(tape).choose(&alternatives(&[4, 3, 9])), 2);
+        let tape = vec![Choice {
+            alternatives: 3,
+            taken: 2,
+            kind: "call".into(),
+        }];
+        assert_eq!(
+            Director::following(tape.clone()).choose(&alternatives(&[4, 3])),
+            1
+        );
+        assert_eq!(
+            Director::following(tape).choose(&alternatives(&[4, 3, 9])),
+            2
+        );
     }
 }

@@ -18,7 +18,11 @@ use std::{
 
 use dormouse::platform::{Disk, DiskError, FileId, LocalBoxFuture, OpenMode};
 
-use super::{World, completion::NewCompletion, machine::{Life, Machine}};
+use super::{
+    World,
+    completion::NewCompletion,
+    machine::{Life, Machine},
+};
 use crate::seed::Draw;
 
 /// What a power loss can tear a write into.
@@ -65,7 +69,10 @@ impl DiskImage {
 
     /// Whether every change up to number `until` to the files that begin with `prefix` is durable.
     pub(crate) fn durable_through(&self, prefix: &str, until: u64) -> bool {
-        let files = self.files.range(prefix.to_owned()..).take_while(|(path, _)| path.starts_with(prefix));
+        let files = self
+            .files
+            .range(prefix.to_owned()..)
+            .take_while(|(path, _)| path.starts_with(prefix));
         let mut inodes = files.map(|(_, inode)| &self.inodes[inode]);
         inodes.all(|file| file.unsynced.iter().all(|change| change.number > until))
     }
@@ -80,7 +87,11 @@ impl DiskImage {
             let unsynced = std::mem::take(&mut file.unsynced);
             let had_a_name = file.durable.is_some();
             let mut content = file.durable.take().unwrap_or_default();
-            let kept = if manner == 2 { draw.below(unsynced.len() as u64 + 1) } else { 0 };
+            let kept = if manner == 2 {
+                draw.below(unsynced.len() as u64 + 1)
+            } else {
+                0
+            };
             let mut any = false;
             for (index, change) in unsynced.into_iter().enumerate() {
                 let keep = match manner {
@@ -92,7 +103,9 @@ impl DiskImage {
                 };
                 if keep {
                     any = true;
-                    change.what.survive(&mut content, (manner == 4).then_some(&mut *draw));
+                    change
+                        .what
+                        .survive(&mut content, (manner == 4).then_some(&mut *draw));
                 }
             }
             if !had_a_name && !(any && draw.one_in(2)) {
@@ -109,7 +122,9 @@ impl DiskImage {
     }
 
     fn sync_until(&mut self, inode: u64, until: u64) {
-        let Some(file) = self.inodes.get_mut(&inode) else { return };
+        let Some(file) = self.inodes.get_mut(&inode) else {
+            return;
+        };
         let durable = file.durable.get_or_insert_default();
         file.unsynced.retain(|change| {
             let covered = change.number <= until && !change.forgotten;
@@ -118,10 +133,16 @@ impl DiskImage {
             }
             !covered
         });
+        // What was forgotten and has been written again since is on the disk after all.
+        let (cache, durable) = (&file.cache, file.durable.get_or_insert_default());
+        file.unsynced
+            .retain(|change| !(change.forgotten && change.what.is_in(durable, cache)));
     }
 
     fn forget_until(&mut self, inode: u64, until: u64) {
-        let Some(file) = self.inodes.get_mut(&inode) else { return };
+        let Some(file) = self.inodes.get_mut(&inode) else {
+            return;
+        };
         for change in &mut file.unsynced {
             change.forgotten |= change.number <= until;
         }
@@ -130,9 +151,16 @@ impl DiskImage {
     fn change(&mut self, inode: u64, what: What) {
         self.changes += 1;
         let number = self.changes;
-        let file = self.inodes.get_mut(&inode).expect("an open file has its inode");
+        let file = self
+            .inodes
+            .get_mut(&inode)
+            .expect("an open file has its inode");
         what.apply(&mut file.cache);
-        file.unsynced.push(Change { number, what, forgotten: false });
+        file.unsynced.push(Change {
+            number,
+            what,
+            forgotten: false,
+        });
     }
 }
 
@@ -141,6 +169,17 @@ impl What {
         match self {
             Self::Write { offset, data } => put(content, *offset, data),
             Self::Truncate { len } => content.resize(*len, 0),
+        }
+    }
+
+    /// Whether `durable` shows the same as `cache` where this changed something.
+    fn is_in(&self, durable: &[u8], cache: &[u8]) -> bool {
+        match self {
+            Self::Write { offset, data } => {
+                let range = *offset..(offset + data.len()).min(cache.len());
+                range.is_empty() || durable.get(range.clone()) == cache.get(range)
+            }
+            Self::Truncate { .. } => durable.len() == cache.len(),
         }
     }
 
@@ -187,12 +226,18 @@ pub(crate) struct SimDisk {
 
 impl SimDisk {
     fn alive(&self) -> Result<(), DiskError> {
-        if self.life.is_dead() { Err(DiskError::Io("the machine is down".into())) } else { Ok(()) }
+        if self.life.is_dead() {
+            Err(DiskError::Io("the machine is down".into()))
+        } else {
+            Ok(())
+        }
     }
 
     fn inode(&self, file: FileId) -> Result<u64, DiskError> {
         let open = self.open.borrow();
-        open.get(&file.0).copied().ok_or_else(|| DiskError::Io(format!("file {} is not open", file.0)))
+        open.get(&file.0)
+            .copied()
+            .ok_or_else(|| DiskError::Io(format!("file {} is not open", file.0)))
     }
 
     fn point(&self, name: &'static str, bytes: u64) -> Result<(), DiskError> {
@@ -230,9 +275,15 @@ impl Disk for SimDisk {
         self.alive()?;
         let inode = self.inode(file)?;
         let image = self.machine.disk.borrow();
-        let cache = &image.inodes.get(&inode).ok_or_else(|| DiskError::Io("the file is gone".into()))?.cache;
+        let cache = &image
+            .inodes
+            .get(&inode)
+            .ok_or_else(|| DiskError::Io("the file is gone".into()))?
+            .cache;
         let offset = usize::try_from(offset).expect("simulated files are small");
-        let Some(rest) = cache.get(offset..) else { return Ok(0) };
+        let Some(rest) = cache.get(offset..) else {
+            return Ok(0);
+        };
         let len = rest.len().min(out.len());
         out[..len].copy_from_slice(&rest[..len]);
         Ok(len)
@@ -242,34 +293,54 @@ impl Disk for SimDisk {
         let inode = self.inode(file)?;
         self.point("disk_write", data.len() as u64)?;
         let offset = usize::try_from(offset).expect("simulated files are small");
-        self.machine.disk.borrow_mut().change(inode, What::Write { offset, data: data.to_vec() });
+        self.machine.disk.borrow_mut().change(
+            inode,
+            What::Write {
+                offset,
+                data: data.to_vec(),
+            },
+        );
         Ok(())
     }
 
     fn len(&self, file: FileId) -> Result<u64, DiskError> {
         self.alive()?;
         let inode = self.inode(file)?;
-        Ok(self.machine.disk.borrow().inodes.get(&inode).map_or(0, |file| file.cache.len() as u64))
+        Ok(self
+            .machine
+            .disk
+            .borrow()
+            .inodes
+            .get(&inode)
+            .map_or(0, |file| file.cache.len() as u64))
     }
 
     fn truncate(&self, file: FileId, len: u64) -> Result<(), DiskError> {
         let inode = self.inode(file)?;
         self.point("disk_truncate", len)?;
         let len = usize::try_from(len).expect("simulated files are small");
-        self.machine.disk.borrow_mut().change(inode, What::Truncate { len });
+        self.machine
+            .disk
+            .borrow_mut()
+            .change(inode, What::Truncate { len });
         Ok(())
     }
 
     fn delete(&self, path: &str) -> Result<(), DiskError> {
         self.point("disk_delete", 0)?;
         let removed = self.machine.disk.borrow_mut().files.remove(path);
-        removed.map(|_| ()).ok_or_else(|| DiskError::NotFound(path.to_owned()))
+        removed
+            .map(|_| ())
+            .ok_or_else(|| DiskError::NotFound(path.to_owned()))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
         self.point("disk_rename", 0)?;
         let mut image = self.machine.disk.borrow_mut();
-        let inode = image.files.remove(from).ok_or_else(|| DiskError::NotFound(from.to_owned()))?;
+        let inode = image
+            .files
+            .remove(from)
+            .ok_or_else(|| DiskError::NotFound(from.to_owned()))?;
         image.files.insert(to.to_owned(), inode);
         Ok(())
     }
@@ -282,12 +353,18 @@ impl Disk for SimDisk {
     fn list(&self, prefix: &str) -> Result<Vec<String>, DiskError> {
         self.alive()?;
         let image = self.machine.disk.borrow();
-        let files = image.files.range(prefix.to_owned()..).take_while(|(path, _)| path.starts_with(prefix));
+        let files = image
+            .files
+            .range(prefix.to_owned()..)
+            .take_while(|(path, _)| path.starts_with(prefix));
         Ok(files.map(|(path, _)| path.clone()).collect())
     }
 
     fn sync(&self, file: FileId) -> LocalBoxFuture<'static, Result<(), DiskError>> {
-        let inode = match self.inode(file).and_then(|inode| self.point("disk_sync", 0).map(|()| inode)) {
+        let inode = match self
+            .inode(file)
+            .and_then(|inode| self.point("disk_sync", 0).map(|()| inode))
+        {
             Ok(inode) => inode,
             Err(error) => return Box::pin(std::future::ready(Err(error))),
         };
@@ -296,7 +373,11 @@ impl Disk for SimDisk {
         let mut draw = self.world.seed.keyed("sync", self.machine.key, which);
         let (takes, fails) = self.world.faults.borrow_mut().sync(&mut draw);
         let until = self.machine.disk.borrow().changes;
-        let (life, machine, world) = (Rc::clone(&self.life), Rc::clone(&self.machine), Rc::downgrade(&self.world));
+        let (life, machine, world) = (
+            Rc::clone(&self.life),
+            Rc::clone(&self.machine),
+            Rc::downgrade(&self.world),
+        );
         let result = Rc::new(RefCell::new(Ok(())));
         let wait = self.world.complete(NewCompletion {
             kind: "sync",

@@ -16,7 +16,11 @@ use dormouse::{
     platform::{Leg, Link, Links, LocalBoxFuture, Lost},
 };
 
-use super::{World, completion::NewCompletion, machine::{Life, Machine}};
+use super::{
+    World,
+    completion::NewCompletion,
+    machine::{Life, Machine},
+};
 use crate::seed::Draw;
 
 /// The [`Links`] port of one life.
@@ -52,7 +56,15 @@ impl Links for SimLinks {
             world: Rc::clone(&self.world),
             owner: Rc::clone(&self.life),
             far_end: Rc::clone(&self.far_end),
-            key: self.world.seed.keyed("link", self.world.seed.key(from), self.world.seed.key(to) ^ number).number(),
+            key: self
+                .world
+                .seed
+                .keyed(
+                    "link",
+                    self.world.seed.key(from),
+                    self.world.seed.key(to) ^ number,
+                )
+                .number(),
             state: RefCell::new(Connection::NotYet),
             carried: Cell::new(0),
             latest: Default::default(),
@@ -77,7 +89,11 @@ impl SimLink {
         let mut state = self.state.borrow_mut();
         if matches!(*state, Connection::NotYet) {
             let life = Rc::clone(&self.far_end.life.borrow());
-            *state = if life.is_dead() { Connection::Lost } else { Connection::To(life) };
+            *state = if life.is_dead() {
+                Connection::Lost
+            } else {
+                Connection::To(life)
+            };
         }
     }
 }
@@ -151,7 +167,11 @@ impl Host for SimHost {
         if far_end.life.borrow().is_dead() {
             return None;
         }
-        far_end.node.borrow().as_ref().map(|node| node.session(object))
+        far_end
+            .node
+            .borrow()
+            .as_ref()
+            .map(|node| node.session(object))
     }
 
     fn link(&self, from: &str, to: &ObjectAddress) -> Rc<dyn Link> {

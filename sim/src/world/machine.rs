@@ -43,7 +43,12 @@ impl Life {
             let tasks = TaskSet::new(world.activity.clone(), move |presence| {
                 super::current::set(presence, &world_of_tasks, &life);
             });
-            Self { machine: Rc::clone(machine), number, dead: Cell::new(false), tasks }
+            Self {
+                machine: Rc::clone(machine),
+                number,
+                dead: Cell::new(false),
+                tasks,
+            }
         })
     }
 
@@ -53,7 +58,8 @@ impl Life {
 
     /// From this instant on nothing that this life does has any effect. Its tasks are dropped as soon as none is being polled.
     pub(crate) fn die(&self) {
-        self.dead.set(true);
-        self.tasks.close();
+        if !self.dead.replace(true) {
+            self.tasks.close();
+        }
     }
 }

@@ -39,7 +39,10 @@ use self::{
 use crate::{
     check::Violation,
     executor::{self, Activity},
-    fault::{Fault, FaultKind, SERVER, Trigger, armed::{ArmedFaults, Effects}},
+    fault::{
+        Fault, FaultKind, SERVER, Trigger,
+        armed::{ArmedFaults, Effects},
+    },
     seed::Seed,
     trace::Trace,
 };
@@ -119,7 +122,9 @@ impl World {
         for fault in faults {
             if let Trigger::At(millis) = fault.trigger {
                 let fault = fault.clone();
-                world.at(Duration::from_millis(millis), move |world| world.fire(&fault));
+                world.at(Duration::from_millis(millis), move |world| {
+                    world.fire(&fault)
+                });
             }
         }
         world
@@ -198,7 +203,12 @@ impl World {
     }
 
     fn server(&self) -> Rc<Machine> {
-        Rc::clone(self.server.borrow().as_ref().expect("the server is started first"))
+        Rc::clone(
+            self.server
+                .borrow()
+                .as_ref()
+                .expect("the server is started first"),
+        )
     }
 
     fn start_node(self: &Rc<Self>, machine: &Rc<Machine>) {
@@ -209,16 +219,30 @@ impl World {
             match serves.start(platform) {
                 Ok(node) => *machine.node.borrow_mut() = Some(node),
                 Err(_) if life.is_dead() => {}
-                Err(error) => world.violated(Violation::new("the node starts on its data folder", error.to_string())),
+                Err(error) => world.violated(Violation::new(
+                    "the node starts on its data folder",
+                    error.to_string(),
+                )),
             }
         }));
     }
 
     fn platform(self: &Rc<Self>, machine: &Rc<Machine>, life: &Rc<Life>) -> Platform {
-        let (world, machine, life) = (|| Rc::clone(self), || Rc::clone(machine), || Rc::clone(life));
+        let (world, machine, life) = (
+            || Rc::clone(self),
+            || Rc::clone(machine),
+            || Rc::clone(life),
+        );
         Platform {
-            clock: Rc::new(SimClock { world: world(), machine: machine(), life: life() }),
-            entropy: Rc::new(SimEntropy { world: world(), machine: machine() }),
+            clock: Rc::new(SimClock {
+                world: world(),
+                machine: machine(),
+                life: life(),
+            }),
+            entropy: Rc::new(SimEntropy {
+                world: world(),
+                machine: machine(),
+            }),
             disk: Rc::new(SimDisk {
                 world: world(),
                 machine: machine(),
@@ -227,7 +251,11 @@ impl World {
                 opened: Cell::new(0),
             }),
             network: Rc::new(SimNetwork { world: world() }),
-            links: Rc::new(SimLinks { world: world(), life: life(), far_end: self.server() }),
+            links: Rc::new(SimLinks {
+                world: world(),
+                life: life(),
+                far_end: self.server(),
+            }),
             spawn: Rc::new(SimSpawn(life())),
         }
     }
@@ -237,8 +265,16 @@ impl World {
         let machine = self.new_machine(name);
         let life = Rc::clone(&machine.life.borrow());
         let platform = self.platform(&machine, &life);
-        let links = SimLinks { world: Rc::clone(self), life: Rc::clone(&life), far_end: self.server() };
-        let host = SimHost { world: Rc::clone(self), machine, links };
+        let links = SimLinks {
+            world: Rc::clone(self),
+            life: Rc::clone(&life),
+            far_end: self.server(),
+        };
+        let host = SimHost {
+            world: Rc::clone(self),
+            machine,
+            links,
+        };
         let env = Env::of_client(self.serves.default_bindings(), name, Rc::new(host));
         (env, platform, life)
     }
@@ -254,26 +290,44 @@ impl World {
             if done() {
                 return Drive::Reached;
             }
-            let next = self.agenda.borrow_mut().take_ready(&mut self.director.borrow_mut());
+            let next = self
+                .agenda
+                .borrow_mut()
+                .take_ready(&mut self.director.borrow_mut());
             if let Some(completion) = next {
                 let machine = self.server();
                 let life = Rc::clone(&machine.life.borrow());
                 current::during(self, &life, || completion.happen());
                 at_this_instant += 1;
                 if at_this_instant > HAPPENINGS_AT_ONE_INSTANT_MAX {
-                    self.violated(Violation::new("time goes on", "the objects are busy for ever without any time passing"));
+                    self.violated(Violation::new(
+                        "time goes on",
+                        "the objects are busy for ever without any time passing",
+                    ));
                     return Drive::Stuck;
                 }
                 continue;
             }
             at_this_instant = 0;
-            let due = self.agenda.borrow_mut().next_due().filter(|&due| due <= limit);
+            let due = self
+                .agenda
+                .borrow_mut()
+                .next_due()
+                .filter(|&due| due <= limit);
             // Byte streams have a timing of their own; with none in use, nothing due means that nothing will ever happen.
-            let Some(due) = due.or_else(|| self.streams_in_use.get().then_some(limit)) else { return Drive::Stuck };
+            let Some(due) = due.or_else(|| self.streams_in_use.get().then_some(limit)) else {
+                return Drive::Stuck;
+            };
             if self.sleep_until(due).await == Woke::Early {
                 continue;
             }
-            if due == limit && self.agenda.borrow_mut().next_due().is_none_or(|next| next > limit) {
+            if due == limit
+                && self
+                    .agenda
+                    .borrow_mut()
+                    .next_due()
+                    .is_none_or(|next| next > limit)
+            {
                 return Drive::Stuck;
             }
             let deeds = self.agenda.borrow_mut().collect_due(due);
@@ -304,7 +358,12 @@ impl World {
         let crashed = std::mem::take(&mut *self.crashed.borrow_mut());
         for (machine, outage) in crashed {
             drop(machine.node.borrow_mut().take());
-            machine.power.borrow().as_ref().expect("a machine that runs has power").kill();
+            machine
+                .power
+                .borrow()
+                .as_ref()
+                .expect("a machine that runs has power")
+                .kill();
             self.at(self.now() + outage, move |world| world.restart(&machine));
         }
         let to_do = std::mem::take(&mut *self.to_do.borrow_mut());
@@ -316,7 +375,9 @@ impl World {
     fn do_to_node(self: &Rc<Self>, kind: FaultKind) {
         let machine = self.server();
         let life = Rc::clone(&machine.life.borrow());
-        let Some(node) = machine.node.borrow().clone().filter(|_| !life.is_dead()) else { return };
+        let Some(node) = machine.node.borrow().clone().filter(|_| !life.is_dead()) else {
+            return;
+        };
         let count = current::during(self, &life, || match kind {
             FaultKind::Hibernate => node.hibernate_idle(),
             FaultKind::Evict => node.evict_all(),
@@ -331,7 +392,12 @@ impl World {
     fn restart(self: &Rc<Self>, machine: &Rc<Machine>) {
         let number = machine.life.borrow().number + 1;
         let life = Life::new(self, &machine.name, number);
-        machine.power.borrow().as_ref().expect("it ran before").restart(Rc::clone(&life.tasks));
+        machine
+            .power
+            .borrow()
+            .as_ref()
+            .expect("it ran before")
+            .restart(Rc::clone(&life.tasks));
         *machine.life.borrow_mut() = life;
         self.note("restart", |_| {});
         self.start_node(machine);
@@ -415,11 +481,15 @@ impl World {
         self.note_fault(kind);
         life.die();
         if kind == FaultKind::PowerLoss {
-            let mut draw = self.seed.keyed("power", machine.key, u64::from(life.number));
+            let mut draw = self
+                .seed
+                .keyed("power", machine.key, u64::from(life.number));
             machine.disk.borrow_mut().lose_power(&mut draw);
         }
         // At least a millisecond: a restart with no downtime tests no outage.
-        self.crashed.borrow_mut().push((machine, outage.max(Duration::from_millis(1))));
+        self.crashed
+            .borrow_mut()
+            .push((machine, outage.max(Duration::from_millis(1))));
         true
     }
 
@@ -429,7 +499,9 @@ impl World {
             Leg::Reply => FaultKind::LoseReply,
         };
         let mut trace = self.trace.borrow_mut();
-        trace.record(self.now(), &life.machine, "FAULT").text("kind", kind);
+        trace
+            .record(self.now(), &life.machine, "FAULT")
+            .text("kind", kind);
         self.faults.borrow_mut().effects.add(kind, 1);
     }
 
@@ -438,7 +510,11 @@ impl World {
     }
 
     /// Records something that the world did.
-    pub(crate) fn note(&self, name: &'static str, fields: impl FnOnce(&mut crate::trace::Recorder<'_>)) {
+    pub(crate) fn note(
+        &self,
+        name: &'static str,
+        fields: impl FnOnce(&mut crate::trace::Recorder<'_>),
+    ) {
         let mut trace = self.trace.borrow_mut();
         fields(&mut trace.record(self.now(), &self.name, name));
     }

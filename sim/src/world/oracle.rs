@@ -34,7 +34,10 @@ impl DurabilityOracle {
                 let files = event.text("path")?.to_owned();
                 // Nothing depends on the empty files of a new object.
                 let existing = event.is_true("existing");
-                let watched = Watched { files, changes_at_commit: vec![if existing { disk.changes() } else { 0 }] };
+                let watched = Watched {
+                    files,
+                    changes_at_commit: vec![if existing { disk.changes() } else { 0 }],
+                };
                 self.objects.insert(object.to_owned(), watched);
                 None
             }
@@ -52,13 +55,20 @@ impl DurabilityOracle {
         let batch = event.number("batch")?;
         let what = event.text("what").unwrap_or("something");
         let Some(&until) = watched.changes_at_commit.get(usize::try_from(batch).ok()?) else {
-            let why = format!("{object}: a {what} left before batch {batch}, which it depends on, was even committed");
+            let why = format!(
+                "{object}: a {what} left before batch {batch}, which it depends on, was even committed"
+            );
             return Some(Violation::new(Self::NAME, why));
         };
         if disk.durable_through(&watched.files, until) {
             return None;
         }
-        Some(Violation::new(Self::NAME, format!("{object}: a {what} left while batch {batch}, which it depends on, was not durable")))
+        Some(Violation::new(
+            Self::NAME,
+            format!(
+                "{object}: a {what} left while batch {batch}, which it depends on, was not durable"
+            ),
+        ))
     }
 
     const NAME: &'static str = "nothing leaves before it is durable";

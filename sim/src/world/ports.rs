@@ -6,7 +6,11 @@ use dormouse::platform::{
     Clock, Entropy, Instant, Listener, LocalBoxFuture, Network, Spawn, Stream, WallTime,
 };
 
-use super::{World, completion::NewCompletion, machine::{Life, Machine}};
+use super::{
+    World,
+    completion::NewCompletion,
+    machine::{Life, Machine},
+};
 
 /// The wall time at which every world begins: 2026-01-01T00:00Z. Fixed, so that nothing depends on today.
 const WALL_AT_START: i64 = 1_767_225_600_000;
@@ -20,7 +24,8 @@ pub(crate) struct SimClock {
 
 impl Clock for SimClock {
     fn wall(&self) -> WallTime {
-        let passed = i64::try_from(self.world.now().as_millis()).expect("a run is shorter than 200 million years");
+        let passed = i64::try_from(self.world.now().as_millis())
+            .expect("a run is shorter than 200 million years");
         WallTime::from_millis(WALL_AT_START + passed)
     }
 
@@ -37,7 +42,11 @@ impl Clock for SimClock {
         let wait = self.world.complete(NewCompletion {
             kind: "timer",
             due: whole_millis(deadline.since_origin()).max(self.world.now()),
-            priority: self.world.seed.keyed("timer", self.machine.key, which).number(),
+            priority: self
+                .world
+                .seed
+                .keyed("timer", self.machine.key, which)
+                .number(),
             queue: None,
             effect: None,
         });
@@ -108,6 +117,8 @@ impl Listener for SimListener {
     }
 
     fn local_address(&self) -> String {
-        self.0.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string())
+        self.0
+            .local_addr()
+            .map_or_else(|error| error.to_string(), |address| address.to_string())
     }
 }

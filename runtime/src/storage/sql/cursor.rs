@@ -60,7 +60,9 @@ impl CursorState {
     }
 
     fn fetch(&mut self) -> rusqlite::Result<()> {
-        let Some(running) = &mut self.running else { return Ok(()) };
+        let Some(running) = &mut self.running else {
+            return Ok(());
+        };
         let outcome = running.step();
         self.rows_written = running.rows_written();
         match outcome {
@@ -101,7 +103,10 @@ impl SqlCursor {
         }
         fetched.map_err(|error| storage.statement_failed(&error, 0))?;
         let has_more = state.running.is_some();
-        let cursor = Self { storage: Rc::clone(storage), state: Rc::new(RefCell::new(state)) };
+        let cursor = Self {
+            storage: Rc::clone(storage),
+            state: Rc::new(RefCell::new(state)),
+        };
         if has_more {
             storage.register_cursor(&cursor.state);
         }
@@ -114,15 +119,21 @@ impl SqlCursor {
             if let Some(error) = &state.dead {
                 return Err(error.clone());
             }
-            let Some(row) = state.ahead.take() else { return Ok(None) };
+            let Some(row) = state.ahead.take() else {
+                return Ok(None);
+            };
             state.fetch().map(|()| row)
         };
         // Outside of the borrow: a critical error shuts the storage down, and that ends open cursors.
-        fetched.map(Some).map_err(|error| self.storage.statement_failed(&error, 0))
+        fetched
+            .map(Some)
+            .map_err(|error| self.storage.statement_failed(&error, 0))
     }
 
     fn next_as<T: DeserializeOwned>(&self) -> Result<Option<T>> {
-        let Some(row) = self.next_row()? else { return Ok(None) };
+        let Some(row) = self.next_row()? else {
+            return Ok(None);
+        };
         let columns = Rc::clone(&self.state.borrow().columns);
         from_row(&columns, row).map(Some)
     }
@@ -142,13 +153,17 @@ impl SqlCursor {
     /// the cursor; and as in [`to_array`](Self::to_array).
     pub fn one<T: DeserializeOwned>(&self) -> Result<T> {
         let Some(row) = self.next_row()? else {
-            return Err(Error::from("Expected exactly one result from SQL query, but got no results."));
+            return Err(Error::from(
+                "Expected exactly one result from SQL query, but got no results.",
+            ));
         };
         let columns = {
             let mut state = self.state.borrow_mut();
             if state.ahead.take().is_some() {
                 state.running = None;
-                return Err(Error::from("Expected exactly one result from SQL query, but got multiple results."));
+                return Err(Error::from(
+                    "Expected exactly one result from SQL query, but got multiple results.",
+                ));
             }
             Rc::clone(&state.columns)
         };
@@ -176,18 +191,25 @@ impl SqlCursor {
 
     /// An iterator of the remaining rows as `T`, over the same position.
     pub fn next<T: DeserializeOwned>(&self) -> SqlCursorIterator<T> {
-        SqlCursorIterator { cursor: self.clone(), row: PhantomData }
+        SqlCursorIterator {
+            cursor: self.clone(),
+            row: PhantomData,
+        }
     }
 
     /// An iterator of the remaining rows as lists of values, over the same position. Shows all of several columns with the same name.
     pub fn raw(&self) -> SqlCursorRawIterator {
-        SqlCursorRawIterator { cursor: self.clone() }
+        SqlCursorRawIterator {
+            cursor: self.clone(),
+        }
     }
 }
 
 impl fmt::Debug for SqlCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqlCursor").field("rows_read", &self.rows_read()).finish_non_exhaustive()
+        f.debug_struct("SqlCursor")
+            .field("rows_read", &self.rows_read())
+            .finish_non_exhaustive()
     }
 }
 

@@ -18,10 +18,15 @@ impl SqliteFailure {
     pub(crate) fn new(error: &rusqlite::Error, skipped: usize) -> Self {
         let (inner, message, offset) = match error {
             rusqlite::Error::SqliteFailure(inner, message) => (*inner, message.as_deref(), None),
-            rusqlite::Error::SqlInputError { error, msg, offset, .. } => {
-                (*error, Some(msg.as_str()), usize::try_from(*offset).ok())
+            rusqlite::Error::SqlInputError {
+                error, msg, offset, ..
+            } => (*error, Some(msg.as_str()), usize::try_from(*offset).ok()),
+            other => {
+                return Self {
+                    text: other.to_string(),
+                    code: ffi::SQLITE_ERROR,
+                };
             }
-            other => return Self { text: other.to_string(), code: ffi::SQLITE_ERROR },
         };
         let extended = inner.extended_code;
         let primary = extended & 0xff;
@@ -30,15 +35,26 @@ impl SqliteFailure {
             let _ = write!(text, " at offset {}", offset + skipped); // writing to a string cannot fail
         }
         let _ = write!(text, ": {}", primary_name(primary));
-        if extended != primary && let Some(name) = extended_name(extended) {
+        if extended != primary
+            && let Some(name) = extended_name(extended)
+        {
             let _ = write!(text, " (extended: {name})");
         }
-        Self { text, code: primary }
+        Self {
+            text,
+            code: primary,
+        }
     }
 
     /// After one of these SQLite may have rolled back the transaction by itself (SQLTX-11).
     pub(crate) fn is_critical(&self) -> bool {
-        [ffi::SQLITE_FULL, ffi::SQLITE_IOERR, ffi::SQLITE_NOMEM, ffi::SQLITE_INTERRUPT].contains(&self.code)
+        [
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_INTERRUPT,
+        ]
+        .contains(&self.code)
     }
 }
 
@@ -124,7 +140,10 @@ mod tests {
             "UNIQUE constraint failed: t.id: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_PRIMARYKEY)"
         );
         assert!(!failure.is_critical());
-        let full = SqliteFailure::new(&rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None), 0);
+        let full = SqliteFailure::new(
+            &rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None),
+            0,
+        );
         assert!(full.is_critical());
     }
 }

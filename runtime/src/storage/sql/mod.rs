@@ -50,7 +50,11 @@ impl SqlStorage {
     /// A plain error with SQLite's message and code, or with the original's texts for a wrong number of bindings and for a text without
     /// a statement. What earlier statements of the text did stays (EX-5); the failed statement did nothing. After a full disk or a
     /// disk error the object is reset (SQLTX-11).
-    pub fn exec(&self, query: &str, bindings: impl Into<Option<Vec<SqlStorageValue>>>) -> Result<SqlCursor> {
+    pub fn exec(
+        &self,
+        query: &str,
+        bindings: impl Into<Option<Vec<SqlStorageValue>>>,
+    ) -> Result<SqlCursor> {
         let bindings = bindings.into().unwrap_or_default();
         let mut rest = query;
         loop {
@@ -77,7 +81,9 @@ impl SqlStorage {
         }
         Statement::compile(database, text).map_err(|error| match error {
             PrepareError::Refused(text) => Error::from(text),
-            PrepareError::Sqlite(rusqlite::Error::Empty) => Error::from("SQL code did not contain a statement."),
+            PrepareError::Sqlite(rusqlite::Error::Empty) => {
+                Error::from("SQL code did not contain a statement.")
+            }
             PrepareError::Sqlite(error) => {
                 let skipped = text.len() - text.trim_start().len(); // the cache of statements trims
                 self.storage.statement_failed(&error, skipped)
@@ -87,13 +93,17 @@ impl SqlStorage {
 
     fn run(&self, mut statement: Statement, bindings: &[SqlStorageValue]) -> Result<SqlCursor> {
         if statement.parameter_count() != bindings.len() {
-            return Err(Error::from("Wrong number of parameter bindings for SQL query."));
+            return Err(Error::from(
+                "Wrong number of parameter bindings for SQL query.",
+            ));
         }
         let writes = !statement.is_readonly();
         if writes {
             self.storage.begin_write(Confirm::Required)?;
         }
-        statement.bind(bindings).map_err(|error| self.storage.statement_failed(&error, 0))?;
+        statement
+            .bind(bindings)
+            .map_err(|error| self.storage.statement_failed(&error, 0))?;
         let cursor = SqlCursor::start(&self.storage, statement)?;
         if writes {
             self.storage.wrote();
@@ -104,6 +114,8 @@ impl SqlStorage {
 
 impl fmt::Debug for SqlStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SqlStorage").field(&self.storage.label()).finish()
+        f.debug_tuple("SqlStorage")
+            .field(&self.storage.label())
+            .finish()
     }
 }

@@ -12,10 +12,18 @@ use super::SqlStorageValue;
 use crate::{Error, Result};
 
 /// Reads one row. Of columns with the same name the last one wins (CUR-4).
-pub(super) fn from_row<T: DeserializeOwned>(columns: &[String], row: Vec<SqlStorageValue>) -> Result<T> {
+pub(super) fn from_row<T: DeserializeOwned>(
+    columns: &[String],
+    row: Vec<SqlStorageValue>,
+) -> Result<T> {
     let last = |at: usize| !columns[at + 1..].contains(&columns[at]);
-    let fields = row.into_iter().enumerate().filter(|(at, _)| last(*at)).map(|(at, value)| (columns[at].as_str(), Column(value)));
-    T::deserialize(value::MapDeserializer::<_, value::Error>::new(fields)).map_err(|error| Error::from(error.to_string()))
+    let fields = row
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| last(*at))
+        .map(|(at, value)| (columns[at].as_str(), Column(value)));
+    T::deserialize(value::MapDeserializer::<_, value::Error>::new(fields))
+        .map_err(|error| Error::from(error.to_string()))
 }
 
 struct Column(SqlStorageValue);
@@ -43,10 +51,18 @@ impl<'de> Deserializer<'de> for Column {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, value::Error> {
-        if self.0 == SqlStorageValue::Null { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.0 == SqlStorageValue::Null {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, value::Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, value::Error> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -68,7 +84,9 @@ impl<'de> Deserializer<'de> for Column {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, value::Error> {
         match self.0 {
             // What a plain `Vec<u8>` field asks for.
-            SqlStorageValue::Blob(bytes) => visitor.visit_seq(value::SeqDeserializer::new(bytes.into_iter())),
+            SqlStorageValue::Blob(bytes) => {
+                visitor.visit_seq(value::SeqDeserializer::new(bytes.into_iter()))
+            }
             _ => self.deserialize_any(visitor),
         }
     }
@@ -101,9 +119,24 @@ mod tests {
     #[test]
     fn a_struct_is_filled_by_column_names() {
         let names = columns(&["name", "id", "score", "note", "data"]);
-        let values = vec!["Ada".into(), 1.into(), 2.into(), SqlStorageValue::Null, vec![1, 2].into()];
+        let values = vec![
+            "Ada".into(),
+            1.into(),
+            2.into(),
+            SqlStorageValue::Null,
+            vec![1, 2].into(),
+        ];
         let row: Row = from_row(&names, values).expect("every field has its column");
-        assert_eq!(row, Row { id: 1, score: 2.0, name: "Ada".into(), note: None, data: vec![1, 2] });
+        assert_eq!(
+            row,
+            Row {
+                id: 1,
+                score: 2.0,
+                name: "Ada".into(),
+                note: None,
+                data: vec![1, 2]
+            }
+        );
     }
 
     #[test]
@@ -123,7 +156,8 @@ mod tests {
         struct One {
             x: i32,
         }
-        let row: One = from_row(&columns(&["x", "x"]), vec![1.into(), 2.into()]).expect("one of them is left");
+        let row: One =
+            from_row(&columns(&["x", "x"]), vec![1.into(), 2.into()]).expect("one of them is left");
         assert_eq!(row.x, 2);
     }
 }

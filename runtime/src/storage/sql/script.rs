@@ -29,7 +29,10 @@ impl<'a> Tokens<'a> {
     /// Moves on to after `end` in what is left; to the end of the text if there is none. Returns what was passed.
     fn take_through(&mut self, begin: usize, end: &str) -> &'a str {
         let rest = &self.text[self.offset..];
-        let len = rest.get(begin..).and_then(|inner| inner.find(end)).map_or(rest.len(), |at| begin + at + end.len());
+        let len = rest
+            .get(begin..)
+            .and_then(|inner| inner.find(end))
+            .map_or(rest.len(), |at| begin + at + end.len());
         self.offset += len;
         &rest[..len]
     }
@@ -60,7 +63,9 @@ impl<'a> Iterator for Tokens<'a> {
                     return Some(Token::Semicolon);
                 }
                 first if is_word(first) => {
-                    let len = rest.find(|character| !is_word(character)).unwrap_or(rest.len());
+                    let len = rest
+                        .find(|character| !is_word(character))
+                        .unwrap_or(rest.len());
                     self.offset += len;
                     return Some(Token::Word(&rest[..len]));
                 }
@@ -74,7 +79,10 @@ impl<'a> Iterator for Tokens<'a> {
 }
 
 fn is_word(character: char) -> bool {
-    character.is_ascii_alphanumeric() || character == '_' || character == '$' || !character.is_ascii()
+    character.is_ascii_alphanumeric()
+        || character == '_'
+        || character == '$'
+        || !character.is_ascii()
 }
 
 /// Cuts the first statement, with its semicolon, off a text.
@@ -88,7 +96,9 @@ pub(super) fn split_first(text: &str) -> (&str, &str) {
     let (mut after_semicolon, mut after_end) = (false, false);
     while let Some(token) = tokens.next() {
         match token {
-            Token::Semicolon if !creates_trigger || after_end => return text.split_at(tokens.offset),
+            Token::Semicolon if !creates_trigger || after_end => {
+                return text.split_at(tokens.offset);
+            }
             Token::Semicolon => (after_semicolon, after_end) = (true, false),
             Token::Word(word) if creates_trigger => {
                 after_end = after_semicolon && word.eq_ignore_ascii_case("END");
@@ -97,9 +107,17 @@ pub(super) fn split_first(text: &str) -> (&str, &str) {
             Token::Word(word) => {
                 words_before = match words_before {
                     0 if word.eq_ignore_ascii_case("EXPLAIN") => 0,
-                    0 if word.eq_ignore_ascii_case("QUERY") || word.eq_ignore_ascii_case("PLAN") => 0,
+                    0 if word.eq_ignore_ascii_case("QUERY")
+                        || word.eq_ignore_ascii_case("PLAN") =>
+                    {
+                        0
+                    }
                     0 if word.eq_ignore_ascii_case("CREATE") => 1,
-                    1 if word.eq_ignore_ascii_case("TEMP") || word.eq_ignore_ascii_case("TEMPORARY") => 1,
+                    1 if word.eq_ignore_ascii_case("TEMP")
+                        || word.eq_ignore_ascii_case("TEMPORARY") =>
+                    {
+                        1
+                    }
                     1 if word.eq_ignore_ascii_case("TRIGGER") => {
                         creates_trigger = true;
                         2
@@ -119,7 +137,8 @@ pub(super) fn split_first(text: &str) -> (&str, &str) {
 /// The name that `ALTER TABLE ... RENAME TO` gives, without quotes. SQLite does not ask about it while it compiles.
 pub(super) fn renames_to(statement: &str) -> Option<String> {
     let mut tokens = Tokens::new(statement);
-    let alters = matches!(tokens.next(), Some(Token::Word(word)) if word.eq_ignore_ascii_case("ALTER"));
+    let alters =
+        matches!(tokens.next(), Some(Token::Word(word)) if word.eq_ignore_ascii_case("ALTER"));
     if !alters {
         return None;
     }
@@ -155,11 +174,23 @@ mod tests {
     #[test]
     fn a_statement_ends_at_a_semicolon_that_is_no_part_of_a_text_a_name_or_a_comment() {
         assert_eq!(statements("SELECT 1; SELECT 2"), ["SELECT 1;", " SELECT 2"]);
-        assert_eq!(statements("SELECT 'a;''b;' ; x"), ["SELECT 'a;''b;' ;", " x"]);
-        assert_eq!(statements("SELECT \";\", [;], `;` ; x"), ["SELECT \";\", [;], `;` ;", " x"]);
+        assert_eq!(
+            statements("SELECT 'a;''b;' ; x"),
+            ["SELECT 'a;''b;' ;", " x"]
+        );
+        assert_eq!(
+            statements("SELECT \";\", [;], `;` ; x"),
+            ["SELECT \";\", [;], `;` ;", " x"]
+        );
         assert_eq!(statements("SELECT 1 -- ;\n; x"), ["SELECT 1 -- ;\n;", " x"]);
-        assert_eq!(statements("SELECT /* ; */ 1; x"), ["SELECT /* ; */ 1;", " x"]);
-        assert_eq!(statements("SELECT 'never ends; x"), ["SELECT 'never ends; x"]);
+        assert_eq!(
+            statements("SELECT /* ; */ 1; x"),
+            ["SELECT /* ; */ 1;", " x"]
+        );
+        assert_eq!(
+            statements("SELECT 'never ends; x"),
+            ["SELECT 'never ends; x"]
+        );
         assert_eq!(statements("SELECT 'é;'; é"), ["SELECT 'é;';", " é"]);
         assert_eq!(statements(";;"), [";", ";"]);
     }
@@ -167,14 +198,26 @@ mod tests {
     #[test]
     fn a_trigger_ends_at_the_semicolon_after_its_end() {
         let trigger = "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; DELETE FROM b; END;";
-        assert_eq!(statements(&format!("{trigger} SELECT 1")), [trigger, " SELECT 1"]);
-        assert_eq!(statements("CREATE TABLE trigger_log (a); x"), ["CREATE TABLE trigger_log (a);", " x"]);
+        assert_eq!(
+            statements(&format!("{trigger} SELECT 1")),
+            [trigger, " SELECT 1"]
+        );
+        assert_eq!(
+            statements("CREATE TABLE trigger_log (a); x"),
+            ["CREATE TABLE trigger_log (a);", " x"]
+        );
     }
 
     #[test]
     fn the_new_name_of_a_table_is_found() {
-        assert_eq!(renames_to("ALTER TABLE a RENAME TO _cf_x").as_deref(), Some("_cf_x"));
-        assert_eq!(renames_to("alter table a /* x */ rename to \"_CF_x\"").as_deref(), Some("_CF_x\""));
+        assert_eq!(
+            renames_to("ALTER TABLE a RENAME TO _cf_x").as_deref(),
+            Some("_cf_x")
+        );
+        assert_eq!(
+            renames_to("alter table a /* x */ rename to \"_CF_x\"").as_deref(),
+            Some("_CF_x\"")
+        );
         assert_eq!(renames_to("ALTER TABLE a RENAME COLUMN b TO _cf_c"), None);
         assert_eq!(renames_to("SELECT 'RENAME TO x'"), None);
     }

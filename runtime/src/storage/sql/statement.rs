@@ -39,7 +39,8 @@ impl Statement {
     }
 
     pub(super) fn parameter_count(&self) -> usize {
-        self.0.with_dependent(|_, statement| statement.parameter_count())
+        self.0
+            .with_dependent(|_, statement| statement.parameter_count())
     }
 
     pub(super) fn is_readonly(&self) -> bool {
@@ -52,7 +53,10 @@ impl Statement {
 
     pub(super) fn bind(&mut self, bindings: &[SqlStorageValue]) -> rusqlite::Result<()> {
         self.0.with_dependent_mut(|_, statement| {
-            bindings.iter().zip(1..).try_for_each(|(value, at): (_, usize)| statement.raw_bind_parameter(at, value))
+            bindings
+                .iter()
+                .zip(1..)
+                .try_for_each(|(value, at): (_, usize)| statement.raw_bind_parameter(at, value))
         })
     }
 
@@ -60,9 +64,15 @@ impl Statement {
     pub(super) fn begin(self) -> Running {
         let database = Rc::clone(self.0.borrow_owner());
         let cell = SteppingCell::new(MutBorrow::new(self.0), |compiled| {
-            compiled.borrow_mut().with_dependent_mut(|_, statement| statement.raw_query())
+            compiled
+                .borrow_mut()
+                .with_dependent_mut(|_, statement| statement.raw_query())
         });
-        Running { database, cell, rows_written: Cell::new(0) }
+        Running {
+            database,
+            cell,
+            rows_written: Cell::new(0),
+        }
     }
 }
 
@@ -80,18 +90,26 @@ impl Running {
         let before = database.total_changes();
         let outcome = database.as_object(|| {
             self.cell.with_dependent_mut(|_, rows| {
-                let Some(row) = rows.next()? else { return Ok(None) };
+                let Some(row) = rows.next()? else {
+                    return Ok(None);
+                };
                 let columns = row.as_ref().column_count();
-                (0..columns).map(|at| row.get_ref(at).map(SqlStorageValue::from_column)).collect::<Result<_, _>>().map(Some)
+                (0..columns)
+                    .map(|at| row.get_ref(at).map(SqlStorageValue::from_column))
+                    .collect::<Result<_, _>>()
+                    .map(Some)
             })
         });
-        self.rows_written.set(self.rows_written.get() + database.total_changes() - before);
+        self.rows_written
+            .set(self.rows_written.get() + database.total_changes() - before);
         outcome
     }
 
     /// The columns' names; while a row is at hand, as the statement was last compiled.
     pub(super) fn column_names(&self) -> Vec<String> {
-        self.cell.with_dependent(|_, rows| rows.as_ref().map(names)).unwrap_or_default()
+        self.cell
+            .with_dependent(|_, rows| rows.as_ref().map(names))
+            .unwrap_or_default()
     }
 
     pub(super) fn rows_written(&self) -> u64 {

@@ -48,13 +48,23 @@ impl SqlStorageValue {
     }
 
     /// What a column of a row gives.
-    #[expect(clippy::cast_precision_loss, reason = "a number is a JavaScript number")]
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be a whole number in range")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a number is a JavaScript number"
+    )]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "checked to be a whole number in range"
+    )]
     pub(super) fn from_column(value: ValueRef<'_>) -> Self {
         match value {
             ValueRef::Null => Self::Null,
-            ValueRef::Integer(value) => Self::try_from_i64(value).unwrap_or(Self::Float(value as f64)),
-            ValueRef::Real(value) if value.fract() == 0.0 && value.abs() <= SAFE_INTEGER_MAX as f64 => {
+            ValueRef::Integer(value) => {
+                Self::try_from_i64(value).unwrap_or(Self::Float(value as f64))
+            }
+            ValueRef::Real(value)
+                if value.fract() == 0.0 && value.abs() <= SAFE_INTEGER_MAX as f64 =>
+            {
                 Self::Integer(value as i64)
             }
             ValueRef::Real(value) => Self::Float(value),
@@ -65,7 +75,10 @@ impl SqlStorageValue {
 }
 
 impl ToSql for SqlStorageValue {
-    #[expect(clippy::cast_precision_loss, reason = "a number is a JavaScript number")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a number is a JavaScript number"
+    )]
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
             Self::Null => ToSqlOutput::Owned(Value::Null),
@@ -132,17 +145,38 @@ mod tests {
 
     #[test]
     fn whole_numbers_come_back_as_integers_whatever_the_column_says() {
-        assert_eq!(SqlStorageValue::from_column(ValueRef::Real(2.0)), SqlStorageValue::Integer(2));
-        assert_eq!(SqlStorageValue::from_column(ValueRef::Real(2.5)), SqlStorageValue::Float(2.5));
-        assert_eq!(SqlStorageValue::from_column(ValueRef::Real(1e300)), SqlStorageValue::Float(1e300));
-        assert_eq!(SqlStorageValue::from_column(ValueRef::Integer(1 << 53)), SqlStorageValue::Float(9_007_199_254_740_992.0));
-        assert_eq!(SqlStorageValue::from_column(ValueRef::Real(f64::INFINITY)), SqlStorageValue::Float(f64::INFINITY));
+        assert_eq!(
+            SqlStorageValue::from_column(ValueRef::Real(2.0)),
+            SqlStorageValue::Integer(2)
+        );
+        assert_eq!(
+            SqlStorageValue::from_column(ValueRef::Real(2.5)),
+            SqlStorageValue::Float(2.5)
+        );
+        assert_eq!(
+            SqlStorageValue::from_column(ValueRef::Real(1e300)),
+            SqlStorageValue::Float(1e300)
+        );
+        assert_eq!(
+            SqlStorageValue::from_column(ValueRef::Integer(1 << 53)),
+            SqlStorageValue::Float(9_007_199_254_740_992.0)
+        );
+        assert_eq!(
+            SqlStorageValue::from_column(ValueRef::Real(f64::INFINITY)),
+            SqlStorageValue::Float(f64::INFINITY)
+        );
     }
 
     #[test]
     fn integers_beyond_the_safe_range_can_be_refused() {
-        assert_eq!(SqlStorageValue::try_from_i64(SAFE_INTEGER_MAX), Ok(SqlStorageValue::Integer(SAFE_INTEGER_MAX)));
+        assert_eq!(
+            SqlStorageValue::try_from_i64(SAFE_INTEGER_MAX),
+            Ok(SqlStorageValue::Integer(SAFE_INTEGER_MAX))
+        );
         let error = SqlStorageValue::try_from_i64(-SAFE_INTEGER_MAX - 1).expect_err("out of range");
-        assert_eq!(error.to_string(), "Value outside JavaScript safe integer range");
+        assert_eq!(
+            error.to_string(),
+            "Value outside JavaScript safe integer range"
+        );
     }
 }

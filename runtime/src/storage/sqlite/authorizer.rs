@@ -41,7 +41,14 @@ const PRAGMAS: [&str; 19] = [
 ];
 
 /// Functions that reach outside the database, should they ever be compiled in.
-const FUNCTIONS_DENIED: [&str; 6] = ["load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "zipfile"];
+const FUNCTIONS_DENIED: [&str; 6] = [
+    "load_extension",
+    "readfile",
+    "writefile",
+    "edit",
+    "fts3_tokenizer",
+    "zipfile",
+];
 
 /// Virtual tables that may be created (AU-3).
 const MODULES: [&str; 4] = ["fts5", "fts5vocab", "rtree", "rtree_i32"];
@@ -66,10 +73,17 @@ impl Authorizer {
         let database_allowed = match context.database_name {
             None | Some("main") => true,
             // Renaming a table also looks for its name among the temporary ones, of which there are none.
-            Some("temp") => names(&context.action).iter().flatten().any(|name| name.starts_with("sqlite_temp_")),
+            Some("temp") => names(&context.action)
+                .iter()
+                .flatten()
+                .any(|name| name.starts_with("sqlite_temp_")),
             Some(_) => false,
         };
-        if database_allowed && allows(&context.action) { Authorization::Allow } else { Authorization::Deny }
+        if database_allowed && allows(&context.action) {
+            Authorization::Allow
+        } else {
+            Authorization::Deny
+        }
     }
 }
 
@@ -82,14 +96,21 @@ pub(super) fn is_reserved(name: &str) -> bool {
 fn allows(action: &AuthAction<'_>) -> bool {
     match *action {
         AuthAction::Select | AuthAction::Recursive => true,
-        AuthAction::Function { function_name } => {
-            !FUNCTIONS_DENIED.iter().any(|denied| denied.eq_ignore_ascii_case(function_name))
-        }
-        AuthAction::Pragma { pragma_name, pragma_value } => {
-            PRAGMAS.contains(&pragma_name) && !pragma_value.is_some_and(is_reserved)
-        }
-        AuthAction::CreateVtable { table_name, module_name } => {
-            !is_reserved(table_name) && MODULES.iter().any(|module| module.eq_ignore_ascii_case(module_name))
+        AuthAction::Function { function_name } => !FUNCTIONS_DENIED
+            .iter()
+            .any(|denied| denied.eq_ignore_ascii_case(function_name)),
+        AuthAction::Pragma {
+            pragma_name,
+            pragma_value,
+        } => PRAGMAS.contains(&pragma_name) && !pragma_value.is_some_and(is_reserved),
+        AuthAction::CreateVtable {
+            table_name,
+            module_name,
+        } => {
+            !is_reserved(table_name)
+                && MODULES
+                    .iter()
+                    .any(|module| module.eq_ignore_ascii_case(module_name))
         }
         AuthAction::CreateIndex { .. }
         | AuthAction::CreateTable { .. }
@@ -115,20 +136,40 @@ fn allows(action: &AuthAction<'_>) -> bool {
 /// The tables, indexes, triggers and views that an action names. Column names are free.
 fn names<'a>(action: &AuthAction<'a>) -> [Option<&'a str>; 2] {
     match *action {
-        AuthAction::CreateIndex { index_name: name, table_name }
-        | AuthAction::DropIndex { index_name: name, table_name }
-        | AuthAction::CreateTrigger { trigger_name: name, table_name }
-        | AuthAction::DropTrigger { trigger_name: name, table_name } => [Some(name), Some(table_name)],
+        AuthAction::CreateIndex {
+            index_name: name,
+            table_name,
+        }
+        | AuthAction::DropIndex {
+            index_name: name,
+            table_name,
+        }
+        | AuthAction::CreateTrigger {
+            trigger_name: name,
+            table_name,
+        }
+        | AuthAction::DropTrigger {
+            trigger_name: name,
+            table_name,
+        } => [Some(name), Some(table_name)],
         AuthAction::CreateTable { table_name: name }
         | AuthAction::CreateView { view_name: name }
         | AuthAction::Delete { table_name: name }
         | AuthAction::DropTable { table_name: name }
         | AuthAction::DropView { view_name: name }
-        | AuthAction::DropVtable { table_name: name, .. }
+        | AuthAction::DropVtable {
+            table_name: name, ..
+        }
         | AuthAction::Insert { table_name: name }
-        | AuthAction::Read { table_name: name, .. }
-        | AuthAction::Update { table_name: name, .. }
-        | AuthAction::AlterTable { table_name: name, .. }
+        | AuthAction::Read {
+            table_name: name, ..
+        }
+        | AuthAction::Update {
+            table_name: name, ..
+        }
+        | AuthAction::AlterTable {
+            table_name: name, ..
+        }
         | AuthAction::Reindex { index_name: name }
         | AuthAction::Analyze { table_name: name } => [Some(name), None],
         _ => [None, None],

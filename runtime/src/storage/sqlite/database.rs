@@ -10,9 +10,7 @@
 use std::{ffi::c_int, rc::Rc};
 
 use rusqlite::{
-    CachedStatement, Connection, OpenFlags, Statement,
-    config::DbConfig,
-    functions::FunctionFlags,
+    CachedStatement, Connection, OpenFlags, Statement, config::DbConfig, functions::FunctionFlags,
     hooks::Wal,
 };
 use send_wrapper::SendWrapper;
@@ -44,15 +42,28 @@ pub(crate) mod own {
     pub(crate) const PUT: &str =
         "INSERT INTO _cf_KV VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
     pub(crate) const DELETE: &str = "DELETE FROM _cf_KV WHERE key = ?1";
-    pub(crate) const LIST: &str = "SELECT key, value FROM _cf_KV WHERE key >= ?1 ORDER BY key LIMIT ?2";
-    pub(crate) const LIST_REVERSE: &str = "SELECT key, value FROM _cf_KV WHERE key >= ?1 ORDER BY key DESC LIMIT ?2";
+    pub(crate) const LIST: &str =
+        "SELECT key, value FROM _cf_KV WHERE key >= ?1 ORDER BY key LIMIT ?2";
+    pub(crate) const LIST_REVERSE: &str =
+        "SELECT key, value FROM _cf_KV WHERE key >= ?1 ORDER BY key DESC LIMIT ?2";
     pub(crate) const LIST_TO: &str =
         "SELECT key, value FROM _cf_KV WHERE key >= ?1 AND key < ?3 ORDER BY key LIMIT ?2";
     pub(crate) const LIST_TO_REVERSE: &str =
         "SELECT key, value FROM _cf_KV WHERE key >= ?1 AND key < ?3 ORDER BY key DESC LIMIT ?2";
 
     pub(super) const ALL: [&str; 13] = [
-        BEGIN, COMMIT, ROLLBACK, CHECKPOINT, HAS_KV, CREATE_KV, GET, PUT, DELETE, LIST, LIST_REVERSE, LIST_TO,
+        BEGIN,
+        COMMIT,
+        ROLLBACK,
+        CHECKPOINT,
+        HAS_KV,
+        CREATE_KV,
+        GET,
+        PUT,
+        DELETE,
+        LIST,
+        LIST_REVERSE,
+        LIST_TO,
         LIST_TO_REVERSE,
     ];
 }
@@ -80,9 +91,11 @@ impl Database {
         let registration = Registration::new(Rc::clone(files), path);
         let ports = Rc::new(Ports { entropy, now });
         let in_use = ports.enter();
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags_and_vfs(&registration.name, flags, vfs::NAME)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection =
+            Connection::open_with_flags_and_vfs(&registration.name, flags, vfs::NAME)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
@@ -93,9 +106,16 @@ impl Database {
         replace_random_functions(&connection, &ports.entropy)?;
         let authorizer = Rc::<Authorizer>::default();
         let judge = SendWrapper::new(Rc::clone(&authorizer)); // the connection never leaves this thread
-        connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| judge.judge(context)))?;
+        connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| {
+            judge.judge(context)
+        }))?;
         drop(in_use);
-        Ok(Self { connection, authorizer, ports, _registration: registration })
+        Ok(Self {
+            connection,
+            authorizer,
+            ports,
+            _registration: registration,
+        })
     }
 
     /// Uses the connection for the runtime's own statements.
@@ -138,10 +158,16 @@ impl Database {
         let trimmed = sql.trim();
         let prepared = if own::ALL.contains(&trimmed) {
             // Compiled for its error alone: the object's code may do none of this.
-            self.connection.prepare(trimmed).map(|statement: Statement<'_>| drop(statement)).and_then(|()| {
-                let denied = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_AUTH);
-                Err(rusqlite::Error::SqliteFailure(denied, Some("not authorized".into())))
-            })
+            self.connection
+                .prepare(trimmed)
+                .map(|statement: Statement<'_>| drop(statement))
+                .and_then(|()| {
+                    let denied = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_AUTH);
+                    Err(rusqlite::Error::SqliteFailure(
+                        denied,
+                        Some("not authorized".into()),
+                    ))
+                })
         } else {
             self.connection.prepare_cached(sql)
         };
@@ -183,7 +209,10 @@ pub(crate) enum PrepareError {
     Refused(&'static str),
 }
 
-fn replace_random_functions(connection: &Connection, entropy: &Rc<dyn Entropy>) -> rusqlite::Result<()> {
+fn replace_random_functions(
+    connection: &Connection,
+    entropy: &Rc<dyn Entropy>,
+) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
     let source = SendWrapper::new(Rc::clone(entropy));
     connection.create_scalar_function(c"random", 0, flags, move |_| {
@@ -196,14 +225,23 @@ fn replace_random_functions(connection: &Connection, entropy: &Rc<dyn Entropy>) 
         // As in SQLite: anything below one, or that is no number, gives one byte.
         let len = match context.get_raw(0) {
             rusqlite::types::ValueRef::Integer(len) => len,
-            #[expect(clippy::cast_possible_truncation, reason = "SQLite converts a real to an integer in the same way")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "SQLite converts a real to an integer in the same way"
+            )]
             rusqlite::types::ValueRef::Real(len) => len as i64,
-            rusqlite::types::ValueRef::Text(text) => {
-                std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1)
-            }
+            rusqlite::types::ValueRef::Text(text) => std::str::from_utf8(text)
+                .ok()
+                .and_then(|text| text.trim().parse().ok())
+                .unwrap_or(1),
             _ => 1,
         };
-        let too_big = || rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_TOOBIG), None);
+        let too_big = || {
+            rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_TOOBIG),
+                None,
+            )
+        };
         if len > RANDOM_BLOB_BYTES_MAX {
             return Err(too_big());
         }
@@ -212,7 +250,3 @@ fn replace_random_functions(connection: &Connection, entropy: &Rc<dyn Entropy>) 
         Ok(bytes)
     })
 }
-
-#[cfg(test)]
-#[path = "database_tests.rs"]
-mod tests;

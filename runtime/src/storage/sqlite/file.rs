@@ -45,7 +45,10 @@ struct OpenFile {
 
 impl OpenFile {
     fn open(disk: &Rc<dyn Disk>, path: &str) -> Result<Self, DiskError> {
-        Ok(Self { id: disk.open(path, OpenMode::Create)?, disk: Rc::clone(disk) })
+        Ok(Self {
+            id: disk.open(path, OpenMode::Create)?,
+            disk: Rc::clone(disk),
+        })
     }
 }
 
@@ -54,6 +57,9 @@ impl Drop for OpenFile {
         self.disk.close(self.id);
     }
 }
+
+/// How much is read and written again at a time, in bytes.
+const WRITTEN_AGAIN_AT_ONCE: usize = 64 << 10;
 
 /// The database and the write-ahead log of one object, both open.
 pub(crate) struct ObjectFiles {
@@ -107,7 +113,11 @@ impl ObjectFiles {
             is_new: was_empty && log_len == 0,
             log_writes: Cell::new(0),
             log_end: Cell::new(log_len),
-            header: Cell::new(if log_len == 0 { Header::Missing } else { Header::Settled }),
+            header: Cell::new(if log_len == 0 {
+                Header::Missing
+            } else {
+                Header::Settled
+            }),
             checkpointing: Cell::new(false),
         }))
     }
@@ -139,8 +149,40 @@ impl ObjectFiles {
         self.log_end.get()
     }
 
+    /// Writes what the page cache shows of the log, and of a database that is still its first page, once more.
+    ///
+    /// After a failed sync the page cache takes its pages for clean although they never reached the disk: reads show them, no later
+    /// sync covers them, and a loss of power takes them back together with everything acknowledged on top of them. Written again they
+    /// are dirty again, and the next sync means what it says. Longer databases need none of this: they grow in checkpoints only, whose
+    /// syncs wait, and what a failed one wrote still stands in the log.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub(crate) fn write_again(&self) -> Result<(), DiskError> {
+        let mut piece = vec![0; WRITTEN_AGAIN_AT_ONCE];
+        for file in [&self.database, &self.log] {
+            let len = self.disk().len(file.id)?;
+            if file.id == self.database.id && len > PAGE_BYTES as u64 {
+                continue;
+            }
+            let mut offset = 0;
+            while offset < len {
+                let read = self.disk().read_at(file.id, &mut piece, offset)?;
+                if read == 0 {
+                    break;
+                }
+                self.disk().write_at(file.id, &piece[..read], offset)?;
+                offset += read as u64;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs a checkpoint: in it every sync waits.
-    pub(crate) fn during_checkpoint<T, E>(&self, checkpoint: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    pub(crate) fn during_checkpoint<T, E>(
+        &self,
+        checkpoint: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         self.checkpointing.set(true);
         let outcome = checkpoint();
         self.checkpointing.set(false);
@@ -155,7 +197,11 @@ impl ObjectFiles {
         let end = offset + len as u64;
         if offset == 0 {
             let restarted = self.header.get() != Header::Missing;
-            self.header.set(if restarted { Header::Restarted } else { Header::First });
+            self.header.set(if restarted {
+                Header::Restarted
+            } else {
+                Header::First
+            });
             self.log_end.set(end);
         } else {
             self.log_end.set(self.log_end.get().max(end));
@@ -167,7 +213,11 @@ impl ObjectFiles {
         if header != Header::Missing {
             self.header.set(Header::Settled);
         }
-        if self.checkpointing.get() || header == Header::Restarted { self.disk().barrier(self.log.id) } else { Ok(()) }
+        if self.checkpointing.get() || header == Header::Restarted {
+            self.disk().barrier(self.log.id)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -180,22 +230,30 @@ pub(super) struct DatabaseFile(pub(super) Rc<ObjectFiles>);
 impl VfsFile for DatabaseFile {
     fn read_at(&self, out: &mut [u8], offset: u64) -> Result<usize, Code> {
         let file = &self.0.database;
-        file.disk.read_at(file.id, out, offset).map_err(|_| ffi::SQLITE_IOERR_READ)
+        file.disk
+            .read_at(file.id, out, offset)
+            .map_err(|_| ffi::SQLITE_IOERR_READ)
     }
 
     fn write_at(&self, data: &[u8], offset: u64) -> Result<(), Code> {
         let file = &self.0.database;
-        file.disk.write_at(file.id, data, offset).map_err(|error| write_code(&error))
+        file.disk
+            .write_at(file.id, data, offset)
+            .map_err(|error| write_code(&error))
     }
 
     fn truncate(&self, len: u64) -> Result<(), Code> {
         let file = &self.0.database;
-        file.disk.truncate(file.id, len).map_err(|_| ffi::SQLITE_IOERR_TRUNCATE)
+        file.disk
+            .truncate(file.id, len)
+            .map_err(|_| ffi::SQLITE_IOERR_TRUNCATE)
     }
 
     fn sync(&self) -> Result<(), Code> {
         let file = &self.0.database;
-        file.disk.barrier(file.id).map_err(|_| ffi::SQLITE_IOERR_FSYNC)
+        file.disk
+            .barrier(file.id)
+            .map_err(|_| ffi::SQLITE_IOERR_FSYNC)
     }
 
     fn len(&self) -> Result<u64, Code> {
@@ -210,12 +268,16 @@ pub(super) struct LogFile(pub(super) Rc<ObjectFiles>);
 impl VfsFile for LogFile {
     fn read_at(&self, out: &mut [u8], offset: u64) -> Result<usize, Code> {
         let file = &self.0.log;
-        file.disk.read_at(file.id, out, offset).map_err(|_| ffi::SQLITE_IOERR_READ)
+        file.disk
+            .read_at(file.id, out, offset)
+            .map_err(|_| ffi::SQLITE_IOERR_READ)
     }
 
     fn write_at(&self, data: &[u8], offset: u64) -> Result<(), Code> {
         let file = &self.0.log;
-        file.disk.write_at(file.id, data, offset).map_err(|error| write_code(&error))?;
+        file.disk
+            .write_at(file.id, data, offset)
+            .map_err(|error| write_code(&error))?;
         self.0.note_log_write(offset, data.len());
         Ok(())
     }
@@ -249,7 +311,10 @@ pub(super) struct ScratchFile(RefCell<Vec<u8>>);
 impl VfsFile for ScratchFile {
     fn read_at(&self, out: &mut [u8], offset: u64) -> Result<usize, Code> {
         let contents = self.0.borrow();
-        let rest = usize::try_from(offset).ok().and_then(|offset| contents.get(offset..)).unwrap_or_default();
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| contents.get(offset..))
+            .unwrap_or_default();
         let len = rest.len().min(out.len());
         out[..len].copy_from_slice(&rest[..len]);
         Ok(len)

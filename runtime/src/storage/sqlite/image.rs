@@ -36,7 +36,9 @@ impl Page {
             && contents
                 .chunks(SECTOR_BYTES)
                 .zip(image.chunks(SECTOR_BYTES))
-                .all(|(found, ours)| found == &ours[..found.len()] || found.iter().all(|&byte| byte == 0));
+                .all(|(found, ours)| {
+                    found == &ours[..found.len()] || found.iter().all(|&byte| byte == 0)
+                });
         if torn { Self::Torn } else { Self::Other }
     }
 }
@@ -44,7 +46,8 @@ impl Page {
 /// An empty database in write-ahead mode. Fields: the header and the b-tree page of SQLite's documented file format.
 pub(super) fn empty_database() -> [u8; PAGE_BYTES] {
     let mut page = [0; PAGE_BYTES];
-    let mut put = |offset: usize, bytes: &[u8]| page[offset..offset + bytes.len()].copy_from_slice(bytes);
+    let mut put =
+        |offset: usize, bytes: &[u8]| page[offset..offset + bytes.len()].copy_from_slice(bytes);
     put(0, b"SQLite format 3\0");
     put(16, &4096_u16.to_be_bytes());
     put(18, &[2, 2]); // write-ahead mode, for writing and for reading
@@ -70,7 +73,10 @@ mod tests {
             let mut page = image;
             page[lost * SECTOR_BYTES..(lost + 1) * SECTOR_BYTES].fill(0);
             // Only the first sector carries anything: without any other the page is complete.
-            assert_eq!(Page::of(&page), if lost == 0 { Page::Torn } else { Page::Empty });
+            assert_eq!(
+                Page::of(&page),
+                if lost == 0 { Page::Torn } else { Page::Empty }
+            );
         }
         assert_eq!(Page::of(&image[..512]), Page::Torn);
     }

@@ -15,8 +15,9 @@ use std::{
     ffi::{CStr, c_char, c_int, c_void},
     mem::{offset_of, size_of},
     panic::{AssertUnwindSafe, catch_unwind},
-    ptr, slice,
+    ptr,
     rc::Rc,
+    slice,
     sync::Once,
 };
 
@@ -73,7 +74,10 @@ impl Registration {
         let token = TOKENS.get();
         TOKENS.set(token + 1);
         FILES.with_borrow_mut(|registered| registered.insert(token, files));
-        Self { token, name: format!("{token}/{path}") }
+        Self {
+            token,
+            name: format!("{token}/{path}"),
+        }
     }
 }
 
@@ -90,7 +94,11 @@ pub(super) fn register() {
         let vfs = Box::leak(Box::new(table())); // SQLite keeps the pointer for the life of the process
         // SAFETY: the table lives for ever and is well formed.
         let code = unsafe { ffi::sqlite3_vfs_register(vfs, 0) };
-        assert_eq!(code, ffi::SQLITE_OK, "SQLite refuses its operating system layer");
+        assert_eq!(
+            code,
+            ffi::SQLITE_OK,
+            "SQLite refuses its operating system layer"
+        );
     });
 }
 
@@ -173,8 +181,13 @@ unsafe fn opened<'a>(file: *mut ffi::sqlite3_file) -> &'a dyn VfsFile {
 
 /// Finds the file for a name and SQLite's flags.
 fn find(name: &str, flags: c_int) -> Result<Box<dyn VfsFile>, Code> {
-    let token = name.split_once('/').and_then(|(token, _)| token.parse().ok()).ok_or(ffi::SQLITE_CANTOPEN)?;
-    let files = FILES.with_borrow(|files: &BTreeMap<u64, _>| files.get(&token).cloned()).ok_or(ffi::SQLITE_CANTOPEN)?;
+    let token = name
+        .split_once('/')
+        .and_then(|(token, _)| token.parse().ok())
+        .ok_or(ffi::SQLITE_CANTOPEN)?;
+    let files = FILES
+        .with_borrow(|files: &BTreeMap<u64, _>| files.get(&token).cloned())
+        .ok_or(ffi::SQLITE_CANTOPEN)?;
     if flags & ffi::SQLITE_OPEN_MAIN_DB != 0 {
         Ok(Box::new(DatabaseFile(files)))
     } else if flags & ffi::SQLITE_OPEN_WAL != 0 {
@@ -202,7 +215,12 @@ unsafe extern "C" fn x_open(
             let name = unsafe { CStr::from_ptr(name) };
             find(name.to_str().map_err(|_| ffi::SQLITE_CANTOPEN)?, flags)?
         };
-        let open = OpenFile { base: ffi::sqlite3_file { pMethods: &raw const METHODS }, file: found };
+        let open = OpenFile {
+            base: ffi::sqlite3_file {
+                pMethods: &raw const METHODS,
+            },
+            file: found,
+        };
         // SAFETY: as above, and SQLite aligns it for pointers. Nothing is dropped there: it was not initialised.
         unsafe { file.cast::<OpenFile>().write(open) };
         if !out_flags.is_null() {
@@ -224,7 +242,12 @@ unsafe extern "C" fn x_close(file: *mut ffi::sqlite3_file) -> c_int {
     })
 }
 
-unsafe extern "C" fn x_read(file: *mut ffi::sqlite3_file, out: *mut c_void, len: c_int, offset: i64) -> c_int {
+unsafe extern "C" fn x_read(
+    file: *mut ffi::sqlite3_file,
+    out: *mut c_void,
+    len: c_int,
+    offset: i64,
+) -> c_int {
     guard(ffi::SQLITE_IOERR_READ, || {
         // SAFETY: SQLite passes the pointer that x_open filled in, and one connection lives on one thread.
         let file = unsafe { opened(file) };
@@ -236,11 +259,20 @@ unsafe extern "C" fn x_read(file: *mut ffi::sqlite3_file, out: *mut c_void, len:
         // SAFETY: as above, and initialised now. Past the end of the file SQLite must find zeroes, or the database rots later.
         let out = unsafe { slice::from_raw_parts_mut(out.cast::<u8>(), len) };
         let found = file.read_at(out, offset)?;
-        if found == len { Ok(()) } else { Err(ffi::SQLITE_IOERR_SHORT_READ) }
+        if found == len {
+            Ok(())
+        } else {
+            Err(ffi::SQLITE_IOERR_SHORT_READ)
+        }
     })
 }
 
-unsafe extern "C" fn x_write(file: *mut ffi::sqlite3_file, data: *const c_void, len: c_int, offset: i64) -> c_int {
+unsafe extern "C" fn x_write(
+    file: *mut ffi::sqlite3_file,
+    data: *const c_void,
+    len: c_int,
+    offset: i64,
+) -> c_int {
     guard(ffi::SQLITE_IOERR_WRITE, || {
         // SAFETY: SQLite passes the pointer that x_open filled in.
         let file = unsafe { opened(file) };
@@ -280,13 +312,20 @@ unsafe extern "C" fn x_lock(_file: *mut ffi::sqlite3_file, _level: c_int) -> c_i
     ffi::SQLITE_OK // the only connection there is
 }
 
-unsafe extern "C" fn x_check_reserved_lock(_file: *mut ffi::sqlite3_file, out: *mut c_int) -> c_int {
+unsafe extern "C" fn x_check_reserved_lock(
+    _file: *mut ffi::sqlite3_file,
+    out: *mut c_int,
+) -> c_int {
     // SAFETY: by xCheckReservedLock's contract `out` is writable.
     unsafe { *out = 0 };
     ffi::SQLITE_OK
 }
 
-unsafe extern "C" fn x_file_control(_file: *mut ffi::sqlite3_file, _operation: c_int, _argument: *mut c_void) -> c_int {
+unsafe extern "C" fn x_file_control(
+    _file: *mut ffi::sqlite3_file,
+    _operation: c_int,
+    _argument: *mut c_void,
+) -> c_int {
     ffi::SQLITE_NOTFOUND
 }
 
@@ -298,11 +337,20 @@ unsafe extern "C" fn x_device_characteristics(_file: *mut ffi::sqlite3_file) -> 
     ffi::SQLITE_IOCAP_POWERSAFE_OVERWRITE
 }
 
-unsafe extern "C" fn x_delete(_vfs: *mut ffi::sqlite3_vfs, _name: *const c_char, _sync: c_int) -> c_int {
+unsafe extern "C" fn x_delete(
+    _vfs: *mut ffi::sqlite3_vfs,
+    _name: *const c_char,
+    _sync: c_int,
+) -> c_int {
     ffi::SQLITE_IOERR_DELETE // SQLite has no reason to delete a file of ours; whatever the reason, it is wrong
 }
 
-unsafe extern "C" fn x_access(_vfs: *mut ffi::sqlite3_vfs, name: *const c_char, _flags: c_int, out: *mut c_int) -> c_int {
+unsafe extern "C" fn x_access(
+    _vfs: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    _flags: c_int,
+    out: *mut c_int,
+) -> c_int {
     // SAFETY: by xAccess's contract the name is a C string.
     let name = unsafe { CStr::from_ptr(name) };
     // The log is always there, because it was opened with the database; rollback journals never are.
@@ -330,7 +378,11 @@ unsafe extern "C" fn x_full_pathname(
     })
 }
 
-unsafe extern "C" fn x_randomness(_vfs: *mut ffi::sqlite3_vfs, len: c_int, out: *mut c_char) -> c_int {
+unsafe extern "C" fn x_randomness(
+    _vfs: *mut ffi::sqlite3_vfs,
+    len: c_int,
+    out: *mut c_char,
+) -> c_int {
     let mut filled = 0;
     guard(ffi::SQLITE_ERROR, || {
         let size = usize::try_from(len).unwrap_or(0);
@@ -366,7 +418,10 @@ unsafe extern "C" fn x_current_time_int64(_vfs: *mut ffi::sqlite3_vfs, out: *mut
 
 unsafe extern "C" fn x_current_time(_vfs: *mut ffi::sqlite3_vfs, out: *mut f64) -> c_int {
     guard(ffi::SQLITE_ERROR, || {
-        #[expect(clippy::cast_precision_loss, reason = "days as a float are what the method wants; SQLite prefers the other one")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "days as a float are what the method wants; SQLite prefers the other one"
+        )]
         let days = now()? as f64 / 86_400_000.0;
         // SAFETY: by xCurrentTime's contract `out` is writable.
         unsafe { *out = days };

@@ -42,15 +42,20 @@ impl Disk for OneFile {
         self.closed.set(self.closed.get() + 1);
     }
     fn read_at(&self, _: FileId, out: &mut [u8], offset: u64) -> Result<usize, DiskError> {
-        self.largest_offset.set(self.largest_offset.get().max(offset));
+        self.largest_offset
+            .set(self.largest_offset.get().max(offset));
         let contents = self.contents.borrow();
-        let rest = usize::try_from(offset).ok().and_then(|offset| contents.get(offset..)).unwrap_or_default();
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| contents.get(offset..))
+            .unwrap_or_default();
         let len = rest.len().min(out.len());
         out[..len].copy_from_slice(&rest[..len]);
         self.answer(len)
     }
     fn write_at(&self, _: FileId, data: &[u8], offset: u64) -> Result<(), DiskError> {
-        self.largest_offset.set(self.largest_offset.get().max(offset));
+        self.largest_offset
+            .set(self.largest_offset.get().max(offset));
         if offset == 0 {
             *self.contents.borrow_mut() = data.to_vec();
         }
@@ -104,7 +109,15 @@ impl Memory {
         let pointer = name.as_ref().map_or(ptr::null(), |name| name.as_ptr());
         let mut out_flags = 0;
         // SAFETY: the memory is large enough, the name is a C string or null.
-        unsafe { x_open(ptr::null_mut(), pointer, self.file(), flags, &raw mut out_flags) }
+        unsafe {
+            x_open(
+                ptr::null_mut(),
+                pointer,
+                self.file(),
+                flags,
+                &raw mut out_flags,
+            )
+        }
     }
 
     fn methods(&mut self) -> *const ffi::sqlite3_io_methods {
@@ -139,14 +152,23 @@ fn registered(disk: &Rc<OneFile>) -> Registration {
 fn a_short_read_is_filled_with_zeroes_and_says_so() {
     let disk = Rc::<OneFile>::default();
     let (registration, mut memory) = (registered(&disk), Memory::new());
-    assert_eq!(memory.open(Some(&registration.name), ffi::SQLITE_OPEN_MAIN_DB), ffi::SQLITE_OK);
+    assert_eq!(
+        memory.open(Some(&registration.name), ffi::SQLITE_OPEN_MAIN_DB),
+        ffi::SQLITE_OK
+    );
     *disk.contents.borrow_mut() = vec![7; 10];
     let mut out = [0xaa; 8];
     assert_eq!((memory.read(&mut out, 0), out), (ffi::SQLITE_OK, [7; 8]));
     let mut out = [0xaa; 8];
-    assert_eq!((memory.read(&mut out, 6), out), (ffi::SQLITE_IOERR_SHORT_READ, [7, 7, 7, 7, 0, 0, 0, 0]));
+    assert_eq!(
+        (memory.read(&mut out, 6), out),
+        (ffi::SQLITE_IOERR_SHORT_READ, [7, 7, 7, 7, 0, 0, 0, 0])
+    );
     let mut out = [0xaa; 8];
-    assert_eq!((memory.read(&mut out, 100), out), (ffi::SQLITE_IOERR_SHORT_READ, [0; 8]));
+    assert_eq!(
+        (memory.read(&mut out, 100), out),
+        (ffi::SQLITE_IOERR_SHORT_READ, [0; 8])
+    );
     memory.close();
 }
 
@@ -161,12 +183,20 @@ fn after_a_failed_open_there_are_no_methods() {
         (name.as_str(), ffi::SQLITE_OPEN_MAIN_JOURNAL),
     ] {
         let mut memory = Memory::new();
-        assert_eq!(memory.open(Some(name), flags), ffi::SQLITE_CANTOPEN, "{name}");
+        assert_eq!(
+            memory.open(Some(name), flags),
+            ffi::SQLITE_CANTOPEN,
+            "{name}"
+        );
         assert!(memory.methods().is_null());
     }
     drop(registration);
     let mut memory = Memory::new();
-    assert_eq!(memory.open(Some(&name), ffi::SQLITE_OPEN_MAIN_DB), ffi::SQLITE_CANTOPEN, "after its registration");
+    assert_eq!(
+        memory.open(Some(&name), ffi::SQLITE_OPEN_MAIN_DB),
+        ffi::SQLITE_CANTOPEN,
+        "after its registration"
+    );
     assert!(memory.methods().is_null());
 }
 
@@ -193,7 +223,8 @@ fn offsets_have_64_bits_and_negative_ones_are_refused() {
     assert_eq!(memory.read(&mut [0], far + 1), ffi::SQLITE_IOERR_SHORT_READ);
     assert_eq!(i64::try_from(disk.largest_offset.get()), Ok(far + 1));
     // SAFETY: the file is open.
-    assert_eq!(unsafe { x_truncate(memory.file(), far + 2) }, ffi::SQLITE_OK);
+    let truncated = unsafe { x_truncate(memory.file(), far + 2) };
+    assert_eq!(truncated, ffi::SQLITE_OK);
     assert_eq!(i64::try_from(disk.largest_offset.get()), Ok(far + 2));
     assert_eq!(memory.write(&[1], -1), ffi::SQLITE_IOERR_WRITE);
     assert_eq!(memory.read(&mut [0], -1), ffi::SQLITE_IOERR_READ);
@@ -214,7 +245,8 @@ fn everything_is_closed_once_also_after_errors_and_panics() {
             assert_eq!(memory.write(&[0], 8), ffi::SQLITE_IOERR_WRITE);
             let mut size = 0;
             // SAFETY: the file is open, the result is writable.
-            assert_eq!(unsafe { x_file_size(memory.file(), &raw mut size) }, ffi::SQLITE_IOERR_FSTAT);
+            let measured = unsafe { x_file_size(memory.file(), &raw mut size) };
+            assert_eq!(measured, ffi::SQLITE_IOERR_FSTAT);
         }
         disk.mood.set(Mood::Willing);
         assert_eq!(memory.close(), ffi::SQLITE_OK);
@@ -230,7 +262,10 @@ fn a_file_without_a_name_is_scratch_memory() {
     assert_eq!(memory.open(None, ffi::SQLITE_OPEN_TEMP_DB), ffi::SQLITE_OK);
     assert_eq!(memory.write(&[1, 2, 3], 2), ffi::SQLITE_OK);
     let mut out = [0xaa; 5];
-    assert_eq!((memory.read(&mut out, 0), out), (ffi::SQLITE_OK, [0, 0, 1, 2, 3]));
+    assert_eq!(
+        (memory.read(&mut out, 0), out),
+        (ffi::SQLITE_OK, [0, 0, 1, 2, 3])
+    );
     assert_eq!(memory.close(), ffi::SQLITE_OK);
 }
 
@@ -239,7 +274,9 @@ fn a_name_that_does_not_fit_is_refused() {
     let name = c"12/abc";
     let mut out = [0x55 as c_char; 16];
     // SAFETY: the name is a C string, the buffer has the length told.
-    let full = |len, out: &mut [c_char]| unsafe { x_full_pathname(ptr::null_mut(), name.as_ptr(), len, out.as_mut_ptr()) };
+    let full = |len, out: &mut [c_char]| unsafe {
+        x_full_pathname(ptr::null_mut(), name.as_ptr(), len, out.as_mut_ptr())
+    };
     assert_eq!(full(6, &mut out), ffi::SQLITE_CANTOPEN);
     assert_eq!(full(7, &mut out), ffi::SQLITE_OK);
     // SAFETY: it was terminated.

@@ -75,10 +75,14 @@ impl Change {
 
     /// The pieces of it that survive or are lost as a whole.
     fn sectors(&self) -> Vec<Self> {
-        let Self::Write(offset, data) = self else { return vec![self.clone()] };
+        let Self::Write(offset, data) = self else {
+            return vec![self.clone()];
+        };
         let (mut at, mut rest, mut pieces) = (*offset, data.as_slice(), Vec::new());
         while !rest.is_empty() {
-            let len = usize::try_from(SECTOR_BYTES - at % SECTOR_BYTES).expect("small").min(rest.len());
+            let len = usize::try_from(SECTOR_BYTES - at % SECTOR_BYTES)
+                .expect("small")
+                .min(rest.len());
             let (piece, after) = rest.split_at(len);
             pieces.push(Self::Write(at, piece.to_vec()));
             at += len as u64;
@@ -99,11 +103,19 @@ impl State {
     }
 
     fn powered(&self) -> Result<(), DiskError> {
-        if self.power_is_off.get() { Err(DiskError::Io("the power is off".into())) } else { Ok(()) }
+        if self.power_is_off.get() {
+            Err(DiskError::Io("the power is off".into()))
+        } else {
+            Ok(())
+        }
     }
 
     fn path(&self, id: FileId) -> String {
-        self.open.borrow().get(&id).expect("the file is open").clone()
+        self.open
+            .borrow()
+            .get(&id)
+            .expect("the file is open")
+            .clone()
     }
 
     fn change(&self, id: FileId, change: Change) -> Result<(), DiskError> {
@@ -123,7 +135,9 @@ impl State {
         let mut files = self.files.borrow_mut();
         let file = files.get_mut(path).expect("a file is not deleted");
         let durable = file.durable.get_or_insert_default();
-        let covered = file.unsynced.partition_point(|(number, _)| *number <= up_to);
+        let covered = file
+            .unsynced
+            .partition_point(|(number, _)| *number <= up_to);
         for (_, change) in file.unsynced.drain(..covered) {
             change.apply(durable);
         }
@@ -180,13 +194,21 @@ impl TestDisk {
         let after = Self::default();
         for (path, file) in &*self.0.files.borrow() {
             let mut contents = file.durable.clone();
-            for piece in file.unsynced.iter().flat_map(|(_, change)| change.sectors()) {
+            for piece in file
+                .unsynced
+                .iter()
+                .flat_map(|(_, change)| change.sectors())
+            {
                 if survives() {
                     piece.apply(contents.get_or_insert_default());
                 }
             }
             if let Some(contents) = contents {
-                let file = File { cached: contents.clone(), durable: Some(contents), unsynced: Vec::new() };
+                let file = File {
+                    cached: contents.clone(),
+                    durable: Some(contents),
+                    unsynced: Vec::new(),
+                };
                 after.0.files.borrow_mut().insert(path.clone(), file);
             }
         }
@@ -195,12 +217,20 @@ impl TestDisk {
 
     /// Writes a whole file, durably.
     pub(super) fn plant(&self, path: &str, contents: &[u8]) {
-        let file = File { cached: contents.to_vec(), durable: Some(contents.to_vec()), unsynced: Vec::new() };
+        let file = File {
+            cached: contents.to_vec(),
+            durable: Some(contents.to_vec()),
+            unsynced: Vec::new(),
+        };
         self.0.files.borrow_mut().insert(path.to_owned(), file);
     }
 
     pub(super) fn contents(&self, path: &str) -> Option<Vec<u8>> {
-        self.0.files.borrow().get(path).map(|file| file.cached.clone())
+        self.0
+            .files
+            .borrow()
+            .get(path)
+            .map(|file| file.cached.clone())
     }
 
     pub(super) fn files_open(&self) -> usize {
@@ -232,7 +262,9 @@ impl Disk for TestDisk {
         self.0.powered()?;
         let files = self.0.files.borrow();
         let contents = &files[&self.0.path(file)].cached;
-        let rest = contents.get(usize::try_from(offset).expect("small")..).unwrap_or_default();
+        let rest = contents
+            .get(usize::try_from(offset).expect("small")..)
+            .unwrap_or_default();
         let len = rest.len().min(out.len());
         out[..len].copy_from_slice(&rest[..len]);
         Ok(len)
@@ -264,7 +296,14 @@ impl Disk for TestDisk {
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, DiskError> {
-        Ok(self.0.files.borrow().keys().filter(|path| path.starts_with(prefix)).cloned().collect())
+        Ok(self
+            .0
+            .files
+            .borrow()
+            .keys()
+            .filter(|path| path.starts_with(prefix))
+            .cloned()
+            .collect())
     }
 
     fn sync(&self, file: FileId) -> LocalBoxFuture<'static, Result<(), DiskError>> {
@@ -278,7 +317,12 @@ impl Disk for TestDisk {
             if state.syncs_fail.get() {
                 return Poll::Ready(Err(DiskError::Io("the sync failed".into())));
             }
-            Poll::Ready(begun.clone().and_then(|()| state.powered()).map(|()| state.make_durable(&path, up_to)))
+            Poll::Ready(
+                begun
+                    .clone()
+                    .and_then(|()| state.powered())
+                    .map(|()| state.make_durable(&path, up_to)),
+            )
         }))
     }
 

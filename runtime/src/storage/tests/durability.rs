@@ -25,7 +25,11 @@ fn one_sync_serves_all_commits_before_it_and_the_next_one_the_rest() {
     object.put("k", 1);
     object.put("k", 2);
     node.run_tasks();
-    assert_eq!(node.disk.syncs(), 2, "the database, and the log for both commits");
+    assert_eq!(
+        node.disk.syncs(),
+        2,
+        "the database, and the log for both commits"
+    );
     object.put("k", 3);
     object.put("k", 4);
     node.run_tasks();
@@ -45,10 +49,18 @@ fn an_unsynced_write_is_lost_at_power_loss_as_a_whole_batch() {
     node.disk.hold_syncs(true);
     object.turn(async |storage| {
         for key in 0..200 {
-            storage.put(&format!("key {key}"), "x".repeat(100)).await.expect("put");
+            storage
+                .put(&format!("key {key}"), "x".repeat(100))
+                .await
+                .expect("put");
         }
     });
-    for loss in [Loss::Everything, Loss::Some(1), Loss::Some(2), Loss::Some(3)] {
+    for loss in [
+        Loss::Everything,
+        Loss::Some(1),
+        Loss::Some(2),
+        Loss::Some(3),
+    ] {
         let object = node.lose_power(loss).open();
         assert_eq!(object.get("before"), Some(1));
         assert_eq!(count(&object), 1, "a part of the batch survived {loss:?}");
@@ -57,7 +69,14 @@ fn an_unsynced_write_is_lost_at_power_loss_as_a_whole_batch() {
 }
 
 fn count(object: &Activation) -> usize {
-    object.turn(async |storage| storage.list_as::<serde::de::IgnoredAny>(crate::ListOptions::new()).await).expect("list").len()
+    object
+        .turn(async |storage| {
+            storage
+                .list_as::<serde::de::IgnoredAny>(crate::ListOptions::new())
+                .await
+        })
+        .expect("list")
+        .len()
 }
 
 #[test]
@@ -66,11 +85,19 @@ fn a_process_crash_keeps_what_was_committed_and_drops_the_open_batch() {
     let object = node.open();
     node.disk.hold_syncs(true);
     object.put("committed", 1);
-    poll_once(object.handle.put("open", 2)).expect("does not suspend").expect("put");
-    assert_eq!(poll_once(object.handle.get::<i32>("open")), Some(Ok(Some(2))));
+    poll_once(object.handle.put("open", 2))
+        .expect("does not suspend")
+        .expect("put");
+    assert_eq!(
+        poll_once(object.handle.get::<i32>("open")),
+        Some(Ok(Some(2)))
+    );
     object.crash();
     let object = node.open();
-    assert_eq!((object.get("committed"), object.get("open")), (Some(1), None));
+    assert_eq!(
+        (object.get("committed"), object.get("open")),
+        (Some(1), None)
+    );
 }
 
 #[test]
@@ -82,7 +109,11 @@ fn replies_after_a_process_crash_wait_until_the_former_life_is_durable() {
     object.crash();
     let object = node.open();
     assert_eq!(object.get("k"), Some(1));
-    assert_eq!(object.reply(), None, "a loss of power could still take it back");
+    assert_eq!(
+        object.reply(),
+        None,
+        "a loss of power could still take it back"
+    );
     assert_eq!(node.lose_power(Loss::Everything).open().get("k"), None);
     node.disk.hold_syncs(false);
     assert_eq!(object.reply(), Some(Ok(())));
@@ -102,26 +133,43 @@ fn an_object_that_never_wrote_holds_nothing_when_it_is_opened_again() {
 
 #[test]
 fn an_unconfirmed_batch_holds_nothing_and_a_confirmed_write_upgrades_it() {
-    let unconfirmed = PutOptions { allow_unconfirmed: true, ..PutOptions::default() };
+    let unconfirmed = PutOptions {
+        allow_unconfirmed: true,
+        ..PutOptions::default()
+    };
     let node = Node::new();
     let object = node.open();
     node.disk.hold_syncs(true);
-    object.turn(async |storage| storage.put_with_options("k", 1, unconfirmed).await).expect("put");
-    assert_eq!((object.reply(), object.storage.confirmed_batch()), (Some(Ok(())), 0));
-    object.turn(async |storage| {
-        storage.put_with_options("k", 2, unconfirmed).await?;
-        storage.put("l", 2).await
-    })
-    .expect("put");
-    assert_eq!((object.reply(), object.storage.confirmed_batch()), (None, 2));
+    object
+        .turn(async |storage| storage.put_with_options("k", 1, unconfirmed).await)
+        .expect("put");
+    assert_eq!(
+        (object.reply(), object.storage.confirmed_batch()),
+        (Some(Ok(())), 0)
+    );
+    object
+        .turn(async |storage| {
+            storage.put_with_options("k", 2, unconfirmed).await?;
+            storage.put("l", 2).await
+        })
+        .expect("put");
+    assert_eq!(
+        (object.reply(), object.storage.confirmed_batch()),
+        (None, 2)
+    );
 }
 
 #[test]
 fn an_unconfirmed_write_that_fails_breaks_the_gate_all_the_same() {
     let node = Node::new();
     let object = node.open();
-    let options = PutOptions { allow_unconfirmed: true, ..PutOptions::default() };
-    object.turn(async |storage| storage.put_with_options("k", 1, options).await).expect("put");
+    let options = PutOptions {
+        allow_unconfirmed: true,
+        ..PutOptions::default()
+    };
+    object
+        .turn(async |storage| storage.put_with_options("k", 1, options).await)
+        .expect("put");
     node.disk.fail_syncs();
     let error = object.reply().expect("decided").expect_err("broken");
     assert!(error.durable_object_reset());
@@ -134,7 +182,12 @@ fn after_a_failed_sync_every_call_fails_and_nothing_is_synced_again() {
     node.disk.fail_syncs();
     object.put("k", 1);
     let error = object.reply().expect("decided").expect_err("broken");
-    assert!(error.to_string().starts_with("Internal error in Durable Object storage write"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("Internal error in Durable Object storage write"),
+        "{error}"
+    );
     let syncs = node.disk.syncs();
     let later: [Result<()>; 4] = [
         object.turn(async |storage| storage.put("k", 2).await),
@@ -142,7 +195,15 @@ fn after_a_failed_sync_every_call_fails_and_nothing_is_synced_again() {
         object.sql("SELECT 1").map(drop),
         object.handle.transaction_sync(|| Ok(())),
     ];
-    assert_eq!(later, [Err(error.clone()), Err(error.clone()), Err(error.clone()), Err(error)]);
+    assert_eq!(
+        later,
+        [
+            Err(error.clone()),
+            Err(error.clone()),
+            Err(error.clone()),
+            Err(error)
+        ]
+    );
     assert_eq!(node.disk.syncs(), syncs);
 }
 
@@ -188,8 +249,13 @@ fn sync_waits_for_the_writes_before_it_and_always_suspends() {
     assert_eq!(poll_once(&mut nothing), Some(Ok(())));
 
     node.disk.hold_syncs(true);
-    let options = PutOptions { allow_unconfirmed: true, ..PutOptions::default() };
-    poll_once(object.handle.put_with_options("k", 1, options)).expect("does not suspend").expect("put");
+    let options = PutOptions {
+        allow_unconfirmed: true,
+        ..PutOptions::default()
+    };
+    poll_once(object.handle.put_with_options("k", 1, options))
+        .expect("does not suspend")
+        .expect("put");
     let mut sync = Box::pin(object.handle.sync());
     assert_eq!(poll_once(&mut sync), None);
     object.storage.end_turn();
@@ -204,10 +270,16 @@ fn sync_waits_for_the_writes_before_it_and_always_suspends() {
 fn after_shutting_down_every_handle_and_cursor_fails_and_the_files_are_closed() {
     let node = Node::new();
     let object = node.open();
-    object.sql("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)").expect("table");
+    object
+        .sql("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)")
+        .expect("table");
     object.storage.end_turn();
     node.run_tasks();
-    let cursor = object.handle.sql().exec("SELECT x FROM t", None).expect("query");
+    let cursor = object
+        .handle
+        .sql()
+        .exec("SELECT x FROM t", None)
+        .expect("query");
     let (handle, reason) = (object.handle.clone(), Error::from("evicted"));
     object.storage.shut_down(reason.clone());
     assert_eq!(cursor.raw().next(), Some(Err(reason.clone())));
@@ -224,7 +296,12 @@ fn a_file_that_is_no_database_is_refused_by_name_and_left_alone() {
         let node = Node::new();
         node.disk.plant(PATH, &contents);
         let error = node.try_open().map(|_| ()).expect_err("refused");
-        assert!(error.to_string().starts_with("cannot open the storage of Counter/a"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot open the storage of Counter/a"),
+            "{error}"
+        );
         assert_eq!(node.disk.contents(PATH), Some(contents));
         assert_eq!(node.disk.files_open(), 0);
     }
@@ -240,13 +317,20 @@ fn a_disk_that_fails_at_opening_gives_an_error() {
 
 /// Some turns on an object with a short log, each of them acknowledged or not. Returns the number of acknowledged turns.
 fn run_with_checkpoints(node: &Node, turns: i32) -> i32 {
-    let Ok(object) = node.try_open() else { return 0 };
+    let Ok(object) = node.try_open() else {
+        return 0;
+    };
     object.storage.wal_bytes_max.set(40_000);
     let mut acknowledged = 0;
     for turn in 1..=turns {
         let written: Result<()> = object.turn(async |storage| {
             storage.put("first", turn).await?;
-            storage.put(&format!("padding {}", turn % 7), "x".repeat(3000)).await?;
+            storage
+                .put(
+                    &format!("padding {}", turn % 7),
+                    turn.to_string().repeat(2000),
+                )
+                .await?;
             storage.put("last", turn).await
         });
         if written.is_err() || object.reply() != Some(Ok(())) {
@@ -264,21 +348,39 @@ fn an_acknowledged_turn_survives_power_loss_at_every_write_of_commits_and_checkp
     assert_eq!(run_with_checkpoints(&node, TURNS), TURNS);
     assert!(node.disk.barriers() > 6, "the log was never restarted");
     let passages = node.disk.passages();
-    assert!(passages > 200, "the commits lost their injection points: {passages}"); // a sweep over nothing proves nothing
+    assert!(
+        passages > 200,
+        "the commits lost their injection points: {passages}"
+    ); // a sweep over nothing proves nothing
     for passage in 1..=passages {
         let node = Node::new();
         node.disk.cut_power_at(passage);
         let acknowledged = run_with_checkpoints(&node, TURNS);
-        for loss in [Loss::Everything, Loss::Nothing, Loss::Some(passage), Loss::Some(passage + 1_000_000)] {
+        for loss in [
+            Loss::Everything,
+            Loss::Nothing,
+            Loss::Some(passage),
+            Loss::Some(passage + 1_000_000),
+        ] {
             let node = node.lose_power(loss);
             let object = node.open();
-            let (first, last) = (object.get("first").unwrap_or(0), object.get("last").unwrap_or(0));
+            let (first, last) = (
+                object.get("first").unwrap_or(0),
+                object.get("last").unwrap_or(0),
+            );
             assert_eq!(first, last, "a torn turn, at {passage}, {loss:?}");
-            assert!((acknowledged..=acknowledged + 1).contains(&first), "{first} after {acknowledged}, at {passage}, {loss:?}");
+            assert!(
+                (acknowledged..=acknowledged + 1).contains(&first),
+                "{first} after {acknowledged}, at {passage}, {loss:?}"
+            );
             let check = object.sql("PRAGMA quick_check").expect("check");
             assert_eq!(check, [["ok".into()]], "at {passage}, {loss:?}");
             object.put("first", -1);
-            assert_eq!(object.reply(), Some(Ok(())), "the recovered object does not work, at {passage}, {loss:?}");
+            assert_eq!(
+                object.reply(),
+                Some(Ok(())),
+                "the recovered object does not work, at {passage}, {loss:?}"
+            );
         }
     }
 }
@@ -288,13 +390,32 @@ fn a_long_log_is_moved_into_the_database_when_no_cursor_reads_from_it() {
     let node = Node::new();
     let object = node.open();
     object.storage.wal_bytes_max.set(10_000);
-    object.sql("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)").expect("table");
-    let cursor = object.handle.sql().exec("SELECT x FROM t", None).expect("query");
+    object
+        .sql("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)")
+        .expect("table");
+    let cursor = object
+        .handle
+        .sql()
+        .exec("SELECT x FROM t", None)
+        .expect("query");
     object.storage.end_turn();
-    assert_eq!(node.disk.contents(PATH).map(|contents| contents.len()), Some(4096));
-    assert_eq!(cursor.to_array::<serde::de::IgnoredAny>().expect("rows").len(), 3);
+    assert_eq!(
+        node.disk.contents(PATH).map(|contents| contents.len()),
+        Some(4096)
+    );
+    assert_eq!(
+        cursor
+            .to_array::<serde::de::IgnoredAny>()
+            .expect("rows")
+            .len(),
+        3
+    );
     object.put("k", 1);
-    assert!(node.disk.contents(PATH).is_some_and(|contents| contents.len() > 4096));
+    assert!(
+        node.disk
+            .contents(PATH)
+            .is_some_and(|contents| contents.len() > 4096)
+    );
     assert_eq!(object.reply(), Some(Ok(())));
 }
 
@@ -313,6 +434,22 @@ fn a_torn_creation_is_completed_and_not_taken_for_damage() {
 }
 
 #[test]
+fn sqlite_finds_the_handmade_first_page_sound_and_in_write_ahead_mode() {
+    let object = Node::new().open();
+    let database = object.storage.database().expect("open");
+    let ask = |sql| {
+        database
+            .as_runtime(|connection| connection.query_row(sql, [], |row| row.get::<_, String>(0)))
+            .expect("answers")
+    };
+    assert_eq!(ask("PRAGMA integrity_check"), "ok");
+    assert_eq!(ask("PRAGMA journal_mode"), "wal");
+    assert_eq!(ask("PRAGMA encoding"), "UTF-8");
+    object.put("k", 1);
+    assert_eq!(ask("PRAGMA integrity_check"), "ok");
+}
+
+#[test]
 fn two_objects_of_one_thread_do_not_meet() {
     let (one, other) = (Node::new(), Node::with_disk(Rc::<TestDisk>::default()));
     let (one, other) = (one.open(), other.open());
@@ -326,20 +463,27 @@ mod mutated {
     use super::*;
     use crate::Mutation;
 
+    #[derive(serde::Serialize)]
+    struct Pair {
+        a: i32,
+        b: i32,
+    }
+
     #[test]
     fn a_commit_split_loses_a_part_of_a_turn() {
         Mutation::CommitSplit.during(|| {
             let node = Node::new();
             let object = node.open();
-            #[derive(serde::Serialize)]
-            struct Pair {
-                a: i32,
-                b: i32,
-            }
-            poll_once(object.handle.put_multiple(Pair { a: 1, b: 2 })).expect("does not suspend").expect("put");
+            poll_once(object.handle.put_multiple(Pair { a: 1, b: 2 }))
+                .expect("does not suspend")
+                .expect("put");
             assert_eq!(object.storage.confirmed_batch(), 2);
             object.crash();
-            assert_eq!(node.open().get("a"), Some(1), "committed before the end of the turn");
+            assert_eq!(
+                node.open().get("a"),
+                Some(1),
+                "committed before the end of the turn"
+            );
         });
     }
 

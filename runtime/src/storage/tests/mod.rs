@@ -47,7 +47,11 @@ impl Node {
     }
 
     fn with_disk(disk: Rc<TestDisk>) -> Self {
-        Self { disk, tasks: Rc::default(), clock: Rc::default() }
+        Self {
+            disk,
+            tasks: Rc::default(),
+            clock: Rc::default(),
+        }
     }
 
     fn try_open(&self) -> Result<Activation> {
@@ -60,10 +64,16 @@ impl Node {
             path: PATH.into(),
             object: "Counter/a".into(),
             gate: Rc::clone(&gate),
+            left: crate::storage::Left::InDoubt,
             now: Rc::new(|| WallTime::from_millis(1_700_000_000_123)),
         })?;
         let handle = storage.handle();
-        Ok(Activation { storage, gate, handle, tasks: Rc::clone(&self.tasks) })
+        Ok(Activation {
+            storage,
+            gate,
+            handle,
+            tasks: Rc::clone(&self.tasks),
+        })
     }
 
     fn open(&self) -> Activation {
@@ -89,11 +99,13 @@ impl Activation {
     }
 
     fn put(&self, key: &str, value: i32) {
-        self.turn(async |storage| storage.put(key, value).await).expect("put");
+        self.turn(async |storage| storage.put(key, value).await)
+            .expect("put");
     }
 
     fn get(&self, key: &str) -> Option<i32> {
-        self.turn(async |storage| storage.get(key).await).expect("get")
+        self.turn(async |storage| storage.get(key).await)
+            .expect("get")
     }
 
     fn sql(&self, text: &str) -> Result<Vec<Vec<super::SqlStorageValue>>> {
@@ -129,8 +141,10 @@ impl Tasks {
         for _ in 0..8 {
             let tasks = self.0.take();
             let mut cx = Context::from_waker(noop_waker_ref());
-            let waiting: Vec<_> =
-                tasks.into_iter().filter_map(|mut task| task.as_mut().poll(&mut cx).is_pending().then_some(task)).collect();
+            let waiting: Vec<_> = tasks
+                .into_iter()
+                .filter_map(|mut task| task.as_mut().poll(&mut cx).is_pending().then_some(task))
+                .collect();
             self.0.borrow_mut().extend(waiting);
         }
     }
@@ -166,7 +180,13 @@ impl Clock for TestClock {
 
     fn sleep_until(&self, deadline: Instant) -> LocalBoxFuture<'static, ()> {
         let now = Rc::clone(&self.0);
-        Box::pin(poll_fn(move |_| if now.get() >= deadline.since_origin() { Poll::Ready(()) } else { Poll::Pending }))
+        Box::pin(poll_fn(move |_| {
+            if now.get() >= deadline.since_origin() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        }))
     }
 }
 

@@ -26,7 +26,11 @@ impl DurableObject for ForgetfulCounter {
             restored.set(storage.get("value").await?.unwrap_or(0));
             Ok(())
         }));
-        Self { state, count, save_pending: Rc::default() }
+        Self {
+            state,
+            count,
+            save_pending: Rc::default(),
+        }
     }
 }
 
@@ -36,8 +40,11 @@ impl ForgetfulCounter {
     pub async fn increment(&self) -> Result<u64> {
         self.count.set(self.count.get() + 1);
         if !self.save_pending.replace(true) {
-            let (storage, count, pending) =
-                (self.state.storage(), Rc::clone(&self.count), Rc::clone(&self.save_pending));
+            let (storage, count, pending) = (
+                self.state.storage(),
+                Rc::clone(&self.count),
+                Rc::clone(&self.save_pending),
+            );
             self.state.wait_until(async move {
                 Delay::from(Duration::from_millis(50)).await;
                 pending.set(false);
@@ -75,7 +82,10 @@ impl UnconfirmedCounter {
     pub async fn increment(&self) -> Result<u64> {
         let storage = self.state.storage();
         let value = storage.get::<u64>("value").await?.unwrap_or(0) + 1;
-        let options = PutOptions { allow_unconfirmed: true, ..PutOptions::default() };
+        let options = PutOptions {
+            allow_unconfirmed: true,
+            ..PutOptions::default()
+        };
         storage.put_with_options("value", value, options).await?;
         Ok(value)
     }

@@ -21,7 +21,10 @@ impl DurableObject for ForgetfulElection {
     fn new(state: State, _env: Env) -> Self {
         let sql = state.storage().sql();
         create_table(&sql);
-        Self { sql, leader: RefCell::default() }
+        Self {
+            sql,
+            leader: RefCell::default(),
+        }
     }
 }
 
@@ -40,7 +43,10 @@ impl ForgetfulElection {
 
     /// Gives the leadership up, if `worker_id` has it; says whether it had.
     pub async fn release(&self, worker_id: String) -> Result<bool> {
-        let deleted = self.sql.exec("DELETE FROM leader WHERE worker_id = ?", vec![worker_id.into()])?;
+        let deleted = self.sql.exec(
+            "DELETE FROM leader WHERE worker_id = ?",
+            vec![worker_id.into()],
+        )?;
         let had = deleted.rows_written() > 0;
         if had {
             *self.leader.borrow_mut() = None;

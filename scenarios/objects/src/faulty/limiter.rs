@@ -16,7 +16,9 @@ pub struct MemoryLimiter {
 
 impl DurableObject for MemoryLimiter {
     fn new(_state: State, _env: Env) -> Self {
-        Self { requests: RefCell::default() }
+        Self {
+            requests: RefCell::default(),
+        }
     }
 }
 

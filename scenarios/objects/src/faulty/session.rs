@@ -34,7 +34,10 @@ impl SplitSession {
         )?;
         Delay::from(Duration::from_millis(2)).await; // the service that knows
         let expires_at = ttl.map(|ttl| now() + i64::try_from(ttl).unwrap_or(i64::MAX / 2));
-        self.sql.exec("UPDATE session SET expires_at = ? WHERE key = ?", vec![expires_at.into(), key.into()])?;
+        self.sql.exec(
+            "UPDATE session SET expires_at = ? WHERE key = ?",
+            vec![expires_at.into(), key.into()],
+        )?;
         Ok(())
     }
 
