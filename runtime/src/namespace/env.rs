@@ -1,6 +1,6 @@
 //! Bindings: what an object, or a client, can reach, by the names that the configuration gives.
 
-use std::{collections::BTreeMap, fmt, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, fmt, rc::Rc};
 
 use super::{
     channel::{Host, ObjectAddress},
@@ -21,6 +21,31 @@ pub struct Bindings {
 pub(crate) struct Namespace {
     pub(crate) class: Rc<str>,
     pub(crate) key: NamespaceKey,
+    /// Ids that were derived from names of late: deriving one takes four hashes.
+    derived: RefCell<BTreeMap<(String, Option<Jurisdiction>), RawId>>,
+}
+
+/// How many derived ids a namespace remembers.
+const DERIVED_MAX: usize = 256;
+
+impl Namespace {
+    pub(crate) fn new(class: &str, unique_key: &str) -> Self {
+        Self { class: class.into(), key: NamespaceKey::new(unique_key), derived: RefCell::default() }
+    }
+
+    fn id_from_name(&self, name: &str, jurisdiction: Option<Jurisdiction>) -> RawId {
+        let mut derived = self.derived.borrow_mut();
+        let key = (name.to_owned(), jurisdiction);
+        if let Some(id) = derived.get(&key) {
+            return id.clone();
+        }
+        let id = self.key.id_from_name(name, jurisdiction);
+        if derived.len() >= DERIVED_MAX {
+            derived.clear();
+        }
+        derived.insert(key, id.clone());
+        id
+    }
 }
 
 /// What code can reach by name. Cheap to clone.
@@ -97,7 +122,7 @@ impl ObjectNamespace {
     /// # Errors
     /// None; the signature is that of workers-rs.
     pub fn id_from_name(&self, name: &str) -> Result<ObjectId<'_>> {
-        Ok(self.with_namespace(self.namespace.key.id_from_name(name, self.jurisdiction)))
+        Ok(self.with_namespace(self.namespace.id_from_name(name, self.jurisdiction)))
     }
 
     /// The id that `ObjectId` printed as `hex_id`. It carries no name.
@@ -157,7 +182,7 @@ impl ObjectNamespace {
     /// # Errors
     /// None; the signature is that of workers-rs.
     pub fn get_by_name(&self, name: &str) -> Result<Stub> {
-        Ok(self.stub(self.namespace.key.id_from_name(name, self.jurisdiction)))
+        Ok(self.stub(self.namespace.id_from_name(name, self.jurisdiction)))
     }
 
     /// The same; the hint says where the object should be made, which means nothing on one node (NS-3).

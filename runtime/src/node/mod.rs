@@ -25,7 +25,6 @@ use crate::{
     namespace::{
         channel::{Host, ObjectAddress},
         env::{Bindings, Namespace},
-        id::NamespaceKey,
         stub::{Caller, CallerGate},
     },
     object::{ObjectClass, RustClass},
@@ -121,10 +120,7 @@ impl NodeBuilder {
         for (binding, class) in self.classes {
             let unique_key =
                 folder.unique_key(class.name(), || format!("{}-{}", self.worker, class.name()));
-            let namespace = Namespace {
-                class: class.name().into(),
-                key: NamespaceKey::new(&unique_key),
-            };
+            let namespace = Namespace::new(class.name(), &unique_key);
             if bindings
                 .namespaces
                 .insert(binding.clone(), Rc::new(namespace))
@@ -157,13 +153,10 @@ impl NodeBuilder {
     /// The bindings that this node will have, for clients that know its configuration and not its folder: right as long as every key is the default.
     pub fn default_bindings(&self) -> Rc<Bindings> {
         let namespaces = self.classes.iter().map(|(binding, class)| {
-            let key = NamespaceKey::new(&format!("{}-{}", self.worker, class.name()));
+            let unique_key = format!("{}-{}", self.worker, class.name());
             (
                 binding.clone(),
-                Rc::new(Namespace {
-                    class: class.name().into(),
-                    key,
-                }),
+                Rc::new(Namespace::new(class.name(), &unique_key)),
             )
         });
         Rc::new(Bindings {

@@ -41,6 +41,10 @@ impl Model for CounterModel {
             .then_some(next)
     }
 
+    fn is_same(&self, one: &Op, other: &Op) -> bool {
+        one == other
+    }
+
     fn object(&self, op: &Op) -> String {
         let (Op::Increment(name) | Op::Get(name)) = op;
         name.clone()

@@ -43,6 +43,10 @@ impl Model for LedgerModel {
             .then_some(next)
     }
 
+    fn is_same(&self, one: &Op, other: &Op) -> bool {
+        one == other
+    }
+
     fn object(&self, _: &Op) -> String {
         "ledger".to_owned()
     }

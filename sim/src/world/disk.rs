@@ -208,11 +208,12 @@ impl What {
 }
 
 fn put(content: &mut Vec<u8>, offset: usize, data: &[u8]) {
-    let end = offset + data.len();
-    if content.len() < end {
-        content.resize(end, 0);
+    if content.len() < offset {
+        content.resize(offset, 0);
     }
-    content[offset..end].copy_from_slice(data);
+    let (over, beyond) = data.split_at(data.len().min(content.len() - offset));
+    content[offset..offset + over.len()].copy_from_slice(over);
+    content.extend_from_slice(beyond);
 }
 
 /// The [`Disk`] port of one life.
@@ -419,3 +420,7 @@ impl Disk for SimDisk {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod tests;

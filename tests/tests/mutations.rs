@@ -1,0 +1,65 @@
+//! Each deliberate defect of the runtime is found by the simulator, within two thousand seeds: the checkers are worth what they catch.
+//!
+//! The same suites pass on the runtime as it is (`scenarios/tests/suites.rs`), so what is found here is the defect and nothing else.
+
+use dormouse::Mutation;
+use dormouse_scenarios::{counter, ledger};
+use dormouse_sim::{Detail, Seed, Suite, Violation};
+
+const SEEDS: u64 = 2_000;
+
+/// The first seed that breaks a promise under `mutation`.
+fn found(mutation: Mutation, suite: &Suite) -> Option<(u64, Violation)> {
+    mutation.during(|| {
+        (0..SEEDS).find_map(|seed| Some(seed).zip(suite.run_seed(Seed(seed), Detail::Brief).violation))
+    })
+}
+
+fn assert_found(mutation: Mutation, suite: &Suite, promises: &[&str]) {
+    let (seed, violation) = found(mutation, suite).unwrap_or_else(|| panic!("{mutation:?} was not found in {SEEDS} seeds"));
+    println!("{mutation:?}: seed {seed} of {}: {violation}", suite.name());
+    assert!(promises.contains(&violation.promise.as_str()), "seed {seed}: {violation}");
+    assert_eq!(suite.run_seed(Seed(seed), Detail::Brief).violation, None, "it is the defect that was found");
+}
+
+const ORDER: &str = "calls take effect one at a time, in an order that clients could have seen";
+const DURABLE: &str = "what was acknowledged survives a loss of power";
+const NOT_BEFORE: &str = "nothing leaves before it is durable";
+const ONCE: &str = "an object runs once at a time";
+
+#[test]
+fn an_output_gate_that_does_not_wait_is_found() {
+    assert_found(Mutation::OutputGateOpen, &counter::counter(), &[NOT_BEFORE]);
+}
+
+#[test]
+fn a_sync_that_is_left_out_is_found() {
+    assert_found(Mutation::WalSyncIgnored, &counter::counter(), &[NOT_BEFORE]);
+}
+
+#[test]
+fn a_commit_that_is_split_in_two_is_found() {
+    assert_found(Mutation::CommitSplit, &ledger::ledger(), &[ORDER, DURABLE]);
+}
+
+#[test]
+fn two_activations_of_one_object_after_a_crash_are_found() {
+    assert_found(Mutation::TwoActivations, &counter::counter(), &[ONCE]);
+}
+
+#[test]
+fn an_input_gate_left_open_during_storage_is_found() {
+    assert_found(Mutation::InputGateOpen, &counter::counter(), &[ORDER]);
+}
+
+#[test]
+fn no_defect_is_missing_here() {
+    let tested = [
+        Mutation::OutputGateOpen,
+        Mutation::WalSyncIgnored,
+        Mutation::CommitSplit,
+        Mutation::TwoActivations,
+        Mutation::InputGateOpen,
+    ];
+    assert_eq!(tested, Mutation::ALL);
+}
