@@ -101,5 +101,9 @@ fn the_order_on_the_tape_decides_over_the_seed() {
             .expect("it is a plan");
         in_order.hash != run.hash
     });
-    assert!(changed.count() > 30, "the tape has hardly any say");
+    let changed = changed.count();
+    assert!(
+        changed > 30,
+        "the tape has hardly any say: it changed {changed} of 50 runs"
+    );
 }

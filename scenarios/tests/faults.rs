@@ -17,7 +17,9 @@ fn run_with(kind: &str, trigger: &Value, millis: u64) -> (Run, String) {
         "faults": [{"kind": kind, "trigger": trigger, "millis": millis}],
         "heal_at": 60_000,
     });
-    let run = counter::counter().run_plan(&plan.to_string(), Detail::Full).expect("it is a plan");
+    let run = counter::counter()
+        .run_plan(&plan.to_string(), Detail::Full)
+        .expect("it is a plan");
     assert_eq!(run.violation, None, "a correct object survives it");
     let story = run.texts.as_ref().expect("it was asked for").story.clone();
     (run, story)
@@ -38,9 +40,17 @@ fn times(story: &str, what: &str) -> usize {
 #[test]
 fn without_a_fault_every_call_is_answered_in_one_life_and_one_activation() {
     let (run, story) = run_with("process_crash", &json!({"at": 59_999}), 1);
-    assert_eq!(run.effects.of(FaultKind::ProcessCrash), 0, "the clients were done by then");
+    assert_eq!(
+        run.effects.of(FaultKind::ProcessCrash),
+        0,
+        "the clients were done by then"
+    );
     assert_eq!(times(&story, "unknown"), 0, "{story}");
-    assert_eq!(times(&story, "the node starts again"), 1, "only after the last loss of power: {story}");
+    assert_eq!(
+        times(&story, "the node starts again"),
+        1,
+        "only after the last loss of power: {story}"
+    );
 }
 
 #[test]
@@ -48,14 +58,29 @@ fn a_process_crash_at_a_point_ends_the_node_at_that_very_point() {
     let (run, story) = run_with("process_crash", &at_point("commit", 2), 20);
     assert_eq!(run.effects.of(FaultKind::ProcessCrash), 1);
     assert_eq!(times(&story, "the node starts again"), 2, "{story}");
-    assert!(times(&story, "unknown: Network connection lost.") >= 1, "{story}");
+    assert!(
+        times(&story, "unknown: Network connection lost.") >= 1,
+        "{story}"
+    );
     let trace = run.texts.expect("it was asked for").trace;
-    let crash = trace.lines().position(|line| line.contains("FAULT")).expect("it happened");
+    let crash = trace
+        .lines()
+        .position(|line| line.contains("FAULT"))
+        .expect("it happened");
     let before = trace.lines().nth(crash - 1).expect("a line before");
-    assert!(before.contains(" commit ") && before.contains("batch=2"), "{before}");
-    let until_restart = trace.lines().skip(crash + 1).take_while(|line| !line.contains("restart"));
+    assert!(
+        before.contains(" commit ") && before.contains("batch=2"),
+        "{before}"
+    );
+    let until_restart = trace
+        .lines()
+        .skip(crash + 1)
+        .take_while(|line| !line.contains("restart"));
     for line in until_restart {
-        assert!(!line.contains(" server "), "the dead process did something: {line}");
+        assert!(
+            !line.contains(" server "),
+            "the dead process did something: {line}"
+        );
     }
 }
 
@@ -64,8 +89,18 @@ fn a_crash_at_a_time_happens_at_that_time_and_lasts_as_long_as_it_says() {
     let (run, _) = run_with("process_crash", &json!({"at": 20}), 300);
     assert_eq!(run.effects.of(FaultKind::ProcessCrash), 1);
     let trace = run.texts.expect("it was asked for").trace;
-    assert!(trace.lines().any(|line| line.starts_with("+0.020s world     FAULT")), "{trace}");
-    assert!(trace.lines().any(|line| line.starts_with("+0.320s world     restart")), "{trace}");
+    assert!(
+        trace
+            .lines()
+            .any(|line| line.starts_with("+0.020s world     FAULT")),
+        "{trace}"
+    );
+    assert!(
+        trace
+            .lines()
+            .any(|line| line.starts_with("+0.320s world     restart")),
+        "{trace}"
+    );
 }
 
 #[test]
@@ -73,14 +108,20 @@ fn a_power_loss_takes_back_what_was_not_synced() {
     // Right after the first commit and before its sync: the increment is gone, or nobody was told of it.
     let (run, story) = run_with("power_loss", &at_point("committed", 1), 20);
     assert_eq!(run.effects.of(FaultKind::PowerLoss), 1);
-    assert!(times(&story, "unknown: Network connection lost.") >= 1, "{story}");
+    assert!(
+        times(&story, "unknown: Network connection lost.") >= 1,
+        "{story}"
+    );
 }
 
 #[test]
 fn hibernation_drops_an_idle_object_from_memory_and_clients_do_not_notice() {
     let (run, story) = run_with("hibernate", &json!({"at": 40}), 0);
     assert_eq!(run.effects.of(FaultKind::Hibernate), 1);
-    assert!(story.contains("Counter/a leaves memory (hibernated)"), "{story}");
+    assert!(
+        story.contains("Counter/a leaves memory (hibernated)"),
+        "{story}"
+    );
     assert_eq!(times(&story, "unknown"), 0, "{story}");
 }
 
@@ -88,22 +129,36 @@ fn hibernation_drops_an_idle_object_from_memory_and_clients_do_not_notice() {
 fn eviction_drops_an_object_in_the_middle_of_a_call() {
     let (run, story) = run_with("evict", &at_point("committed", 2), 0);
     assert_eq!(run.effects.of(FaultKind::Evict), 1);
-    assert!(story.contains("Counter/a leaves memory (evicted)"), "{story}");
+    assert!(
+        story.contains("Counter/a leaves memory (evicted)"),
+        "{story}"
+    );
 }
 
 #[test]
 fn a_call_that_is_lost_never_runs() {
     let (run, story) = run_with("lose_call", &at_client("link_call", 2), 0);
     assert_eq!(run.effects.of(FaultKind::LoseCall), 1);
-    assert_eq!(times(&story, "unknown: Network connection lost."), 1, "{story}");
-    assert!(story.contains("last <- 4"), "five were made and four ran: {story}");
+    assert_eq!(
+        times(&story, "unknown: Network connection lost."),
+        1,
+        "{story}"
+    );
+    assert!(
+        story.contains("last <- 4"),
+        "five were made and four ran: {story}"
+    );
 }
 
 #[test]
 fn a_reply_that_is_lost_hides_a_call_that_ran() {
     let (run, story) = run_with("lose_reply", &at_client("link_reply", 2), 0);
     assert_eq!(run.effects.of(FaultKind::LoseReply), 1);
-    assert_eq!(times(&story, "unknown: Network connection lost."), 1, "{story}");
+    assert_eq!(
+        times(&story, "unknown: Network connection lost."),
+        1,
+        "{story}"
+    );
     assert!(story.contains("last <- 5"), "all five ran: {story}");
 }
 
@@ -112,8 +167,14 @@ fn duration_of_calls(story: &str) -> Vec<(f64, f64)> {
         let time = line.trim_start().split('s').next().expect("a time");
         time.trim_start_matches('+').parse().expect("a number")
     };
-    let asked = story.lines().filter(|line| line.contains("client-1 asks")).map(time);
-    let answered = story.lines().filter(|line| line.contains("client-1 <-")).map(time);
+    let asked = story
+        .lines()
+        .filter(|line| line.contains("client-1 asks"))
+        .map(time);
+    let answered = story
+        .lines()
+        .filter(|line| line.contains("client-1 <-"))
+        .map(time);
     asked.zip(answered).collect()
 }
 
@@ -121,7 +182,10 @@ fn duration_of_calls(story: &str) -> Vec<(f64, f64)> {
 fn slow_links_delay_messages() {
     let (run, story) = run_with("slow_links", &at_client("link_call", 2), 1_000);
     assert_eq!(run.effects.of(FaultKind::SlowLinks), 1);
-    let slow = duration_of_calls(&story).into_iter().filter(|(asked, answered)| answered - asked >= 0.9).count();
+    let slow = duration_of_calls(&story)
+        .into_iter()
+        .filter(|(asked, answered)| answered - asked >= 0.9)
+        .count();
     assert!(slow >= 1, "{story}");
 }
 
@@ -129,7 +193,10 @@ fn slow_links_delay_messages() {
 fn a_slow_sync_holds_the_reply_back() {
     let (run, story) = run_with("slow_sync", &at_point("commit", 2), 2_000);
     assert!(run.effects.of(FaultKind::SlowSync) >= 1);
-    let slow = duration_of_calls(&story).into_iter().filter(|(asked, answered)| answered - asked >= 2.0).count();
+    let slow = duration_of_calls(&story)
+        .into_iter()
+        .filter(|(asked, answered)| answered - asked >= 2.0)
+        .count();
     assert!(slow >= 1, "{story}");
 }
 
@@ -146,7 +213,10 @@ fn a_failed_sync_resets_the_object_and_its_callers_are_told() {
     let (run, story) = run_with("fail_sync", &at_point("commit", 2), 0);
     assert_eq!(run.effects.of(FaultKind::FailSync), 1);
     assert!(story.contains("Counter/a leaves memory (reset)"), "{story}");
-    assert!(story.contains("unknown: Internal error in Durable Object storage write"), "{story}");
+    assert!(
+        story.contains("unknown: Internal error in Durable Object storage write"),
+        "{story}"
+    );
 }
 
 #[test]
@@ -157,7 +227,9 @@ fn every_injection_point_is_passed_by_an_ordinary_run() {
         .map(|texts| texts.trace)
         .collect();
     for point in dormouse_sim::fault::POINTS {
-        let passed = traces.iter().any(|trace| trace.contains(&format!(" {point} ")) || trace.contains(&format!(" {point}\n")));
+        let passed = traces.iter().any(|trace| {
+            trace.contains(&format!(" {point} ")) || trace.contains(&format!(" {point}\n"))
+        });
         assert!(passed, "nothing ever passes {point}");
     }
 }

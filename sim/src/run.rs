@@ -88,10 +88,10 @@ where
         last_reads,
         trace: &trace,
     };
-    let violation = violations
-        .into_iter()
-        .next()
-        .or_else(|| activations::check(&trace).err())
+    // The deepest first: with two activations of an object nothing else can be expected to hold.
+    let violation = activations::check(&trace)
+        .err()
+        .or_else(|| violations.into_iter().next())
         .or_else(|| {
             scenario
                 .checks

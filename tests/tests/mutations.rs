@@ -11,15 +11,24 @@ const SEEDS: u64 = 2_000;
 /// The first seed that breaks a promise under `mutation`.
 fn found(mutation: Mutation, suite: &Suite) -> Option<(u64, Violation)> {
     mutation.during(|| {
-        (0..SEEDS).find_map(|seed| Some(seed).zip(suite.run_seed(Seed(seed), Detail::Brief).violation))
+        (0..SEEDS)
+            .find_map(|seed| Some(seed).zip(suite.run_seed(Seed(seed), Detail::Brief).violation))
     })
 }
 
 fn assert_found(mutation: Mutation, suite: &Suite, promises: &[&str]) {
-    let (seed, violation) = found(mutation, suite).unwrap_or_else(|| panic!("{mutation:?} was not found in {SEEDS} seeds"));
+    let (seed, violation) = found(mutation, suite)
+        .unwrap_or_else(|| panic!("{mutation:?} was not found in {SEEDS} seeds"));
     println!("{mutation:?}: seed {seed} of {}: {violation}", suite.name());
-    assert!(promises.contains(&violation.promise.as_str()), "seed {seed}: {violation}");
-    assert_eq!(suite.run_seed(Seed(seed), Detail::Brief).violation, None, "it is the defect that was found");
+    assert!(
+        promises.contains(&violation.promise.as_str()),
+        "seed {seed}: {violation}"
+    );
+    assert_eq!(
+        suite.run_seed(Seed(seed), Detail::Brief).violation,
+        None,
+        "it is the defect that was found"
+    );
 }
 
 const ORDER: &str = "calls take effect one at a time, in an order that clients could have seen";

@@ -18,7 +18,9 @@ fn run(suite: &Suite, pauses: [u64; 2], faults: &Value) -> Run {
         "faults": faults,
         "heal_at": 60_000,
     });
-    suite.run_plan(&plan.to_string(), Detail::Full).expect("it is a plan")
+    suite
+        .run_plan(&plan.to_string(), Detail::Full)
+        .expect("it is a plan")
 }
 
 fn trace(run: Run) -> String {

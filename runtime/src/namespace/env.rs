@@ -30,7 +30,11 @@ const DERIVED_MAX: usize = 256;
 
 impl Namespace {
     pub(crate) fn new(class: &str, unique_key: &str) -> Self {
-        Self { class: class.into(), key: NamespaceKey::new(unique_key), derived: RefCell::default() }
+        Self {
+            class: class.into(),
+            key: NamespaceKey::new(unique_key),
+            derived: RefCell::default(),
+        }
     }
 
     fn id_from_name(&self, name: &str, jurisdiction: Option<Jurisdiction>) -> RawId {

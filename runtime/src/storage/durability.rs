@@ -14,7 +14,7 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
 use futures_util::future::{Either, join, select};
 
-use super::sqlite::ObjectFiles;
+use super::{object::Left, sqlite::ObjectFiles};
 use crate::{
     Error, Result,
     mutation::Mutation,
@@ -53,15 +53,16 @@ struct Ticket {
 impl Durability {
     pub(super) fn new(
         files: Rc<ObjectFiles>,
+        left: Left,
         clock: Rc<dyn Clock>,
         spawn: Rc<dyn Spawn>,
     ) -> Rc<Self> {
-        let durable = files.is_new().then_some(0);
+        let left_durable = left == Left::Durable && !files.is_new();
         let state = State {
             tickets: VecDeque::new(),
             running: false,
-            durable,
-            database_durable: false,
+            durable: (files.is_new() || left_durable).then_some(0),
+            database_durable: left_durable,
             failed: None,
         };
         Rc::new(Self {

@@ -119,7 +119,12 @@ impl ObjectStorage {
             KvTable::look(&database).map_err(sqlite_failed)?
         };
         let storage = Rc::new(Self {
-            durability: Durability::new(Rc::clone(&files), Rc::clone(&setup.clock), setup.spawn),
+            durability: Durability::new(
+                Rc::clone(&files),
+                setup.left,
+                Rc::clone(&setup.clock),
+                setup.spawn,
+            ),
             object: setup.object,
             clock: setup.clock,
             gate: setup.gate,
@@ -134,7 +139,7 @@ impl ObjectStorage {
             had_critical_error: Cell::new(false),
             wal_bytes_max: Cell::new(WAL_BYTES_MAX),
         });
-        if !is_new {
+        if !is_new && setup.left == Left::InDoubt {
             storage.confirm_when_durable(Some(storage.gate.hold()), |_| {});
         }
         Ok(storage)

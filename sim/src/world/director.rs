@@ -13,8 +13,8 @@ pub struct Choice {
     pub alternatives: u32,
     /// Which was taken; 0 is the one that arrived first.
     pub taken: u32,
-    /// What kind of completion it was: `call`, `reply`, `timer`, `sync`.
-    pub kind: String,
+    /// What was taken: `call`, `reply`, `timer` or `sync`. For readers; whether a choice fits is decided by the number of alternatives.
+    pub what: String,
 }
 
 /// The choices of one run, in order.
@@ -48,8 +48,7 @@ impl Director {
         let count = u32::try_from(alternatives.len()).expect("few things are ready at one time");
         let scripted = self.given.get(self.recorded.len()).and_then(|choice| {
             let taken = usize::try_from(choice.taken).expect("a u32 fits");
-            let fits = choice.alternatives == count && alternatives.get(taken)?.kind == choice.kind;
-            fits.then_some(taken)
+            (choice.alternatives == count && choice.taken < count).then_some(taken)
         });
         let taken = scripted.unwrap_or_else(|| {
             let by_priority = alternatives
@@ -61,7 +60,7 @@ impl Director {
         self.recorded.push(Choice {
             alternatives: count,
             taken: u32::try_from(taken).expect("below the count"),
-            kind: alternatives[taken].kind.to_owned(),
+            what: alternatives[taken].kind.to_owned(),
         });
         taken
     }
@@ -107,7 +106,7 @@ mod tests {
         let tape = vec![Choice {
             alternatives: 3,
             taken: 2,
-            kind: "call".into(),
+            what: "call".into(),
         }];
         assert_eq!(
             Director::following(tape.clone()).choose(&alternatives(&[4, 3])),

@@ -19,7 +19,13 @@ fn image_with(synced: &[u8]) -> DiskImage {
 }
 
 fn write(image: &mut DiskImage, offset: usize, data: &[u8]) {
-    image.change(FILE, What::Write { offset, data: data.to_vec() });
+    image.change(
+        FILE,
+        What::Write {
+            offset,
+            data: data.to_vec(),
+        },
+    );
 }
 
 /// What the file may hold after a loss of power, over many draws; `None` if it may be gone.
@@ -40,13 +46,23 @@ fn an_unsynced_write_survives_a_process_crash_and_may_be_lost_or_kept_at_a_loss_
         write(&mut image, 0, b"new");
         image
     };
-    assert_eq!(prepare().inodes[&FILE].cache, b"new", "the page cache shows it to the next process");
-    assert_eq!(after_power_loss(prepare), BTreeSet::from([Some(b"old".to_vec()), Some(b"new".to_vec())]));
+    assert_eq!(
+        prepare().inodes[&FILE].cache,
+        b"new",
+        "the page cache shows it to the next process"
+    );
+    assert_eq!(
+        after_power_loss(prepare),
+        BTreeSet::from([Some(b"old".to_vec()), Some(b"new".to_vec())])
+    );
 }
 
 #[test]
 fn a_synced_write_survives_every_loss_of_power() {
-    assert_eq!(after_power_loss(|| image_with(b"synced")), BTreeSet::from([Some(b"synced".to_vec())]));
+    assert_eq!(
+        after_power_loss(|| image_with(b"synced")),
+        BTreeSet::from([Some(b"synced".to_vec())])
+    );
 }
 
 #[test]
@@ -59,7 +75,10 @@ fn a_sync_covers_what_was_written_before_it_began_and_nothing_later() {
         image.sync_until(FILE, begun);
         image
     });
-    assert_eq!(outcomes, BTreeSet::from([Some(b"A...".to_vec()), Some(b"AB..".to_vec())]));
+    assert_eq!(
+        outcomes,
+        BTreeSet::from([Some(b"A...".to_vec()), Some(b"AB..".to_vec())])
+    );
 }
 
 #[test]
@@ -72,7 +91,10 @@ fn a_write_is_torn_at_sectors_and_nowhere_else() {
     let mut torn = 0;
     for content in outcomes.into_iter().flatten() {
         for sector in content.chunks(SECTOR) {
-            assert!(sector.iter().all(|byte| *byte == sector[0]), "a sector is old or new, never both");
+            assert!(
+                sector.iter().all(|byte| *byte == sector[0]),
+                "a sector is old or new, never both"
+            );
         }
         torn += usize::from(content.iter().any(|&byte| byte != content[0]));
     }
@@ -87,7 +109,10 @@ fn a_later_write_may_survive_an_earlier_one_that_is_lost() {
         write(&mut image, 1, b"B");
         image
     });
-    assert!(outcomes.contains(&Some(b".B".to_vec())), "writes are never reordered: {outcomes:?}");
+    assert!(
+        outcomes.contains(&Some(b".B".to_vec())),
+        "writes are never reordered: {outcomes:?}"
+    );
     assert_eq!(outcomes.len(), 4);
 }
 
@@ -98,7 +123,10 @@ fn an_unsynced_truncation_may_be_undone() {
         image.change(FILE, What::Truncate { len: 0 });
         image
     });
-    assert_eq!(outcomes, BTreeSet::from([Some(b"long".to_vec()), Some(Vec::new())]));
+    assert_eq!(
+        outcomes,
+        BTreeSet::from([Some(b"long".to_vec()), Some(Vec::new())])
+    );
 }
 
 #[test]
@@ -130,7 +158,10 @@ fn what_a_failed_sync_covered_is_not_made_durable_by_a_later_one_unless_it_is_wr
         assert!(!image.durable_through("file", all));
         image
     };
-    assert!(after_power_loss(synced_again).contains(&Some(b"old".to_vec())), "the second sync proved nothing");
+    assert!(
+        after_power_loss(synced_again).contains(&Some(b"old".to_vec())),
+        "the second sync proved nothing"
+    );
     let written_again = || {
         let mut image = failed();
         write(&mut image, 0, b"new");
@@ -139,5 +170,8 @@ fn what_a_failed_sync_covered_is_not_made_durable_by_a_later_one_unless_it_is_wr
         assert!(image.durable_through("file", all));
         image
     };
-    assert_eq!(after_power_loss(written_again), BTreeSet::from([Some(b"new".to_vec())]));
+    assert_eq!(
+        after_power_loss(written_again),
+        BTreeSet::from([Some(b"new".to_vec())])
+    );
 }

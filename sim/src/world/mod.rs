@@ -17,7 +17,8 @@ pub(crate) mod ports;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     rc::Rc,
     time::Duration,
 };
@@ -69,6 +70,8 @@ pub(crate) struct World {
     serves: NodeBuilder,
     moments: Cell<u64>,
     pub(crate) streams_in_use: Cell<bool>,
+    /// Addresses at which somebody accepts byte streams.
+    pub(crate) listening: RefCell<BTreeSet<SocketAddr>>,
     name: Rc<str>,
 }
 
@@ -117,6 +120,7 @@ impl World {
             serves,
             moments: Cell::new(0),
             streams_in_use: Cell::new(false),
+            listening: RefCell::default(),
             name: "world".into(),
         });
         for fault in faults {

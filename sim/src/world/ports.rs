@@ -1,6 +1,6 @@
 //! The small ports of a simulated machine: clock, randomness, tasks, and byte streams.
 
-use std::{io, rc::Rc, time::Duration};
+use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
 use dormouse::platform::{
     Clock, Entropy, Instant, Listener, LocalBoxFuture, Network, Spawn, Stream, WallTime,
@@ -86,39 +86,72 @@ pub(crate) struct SimNetwork {
     pub(crate) world: Rc<World>,
 }
 
-struct SimListener(madsim::net::TcpListener);
+struct SimListener {
+    world: Rc<World>,
+    address: SocketAddr,
+    inner: madsim::net::TcpListener,
+}
+
+impl Drop for SimListener {
+    fn drop(&mut self) {
+        self.world.listening.borrow_mut().remove(&self.address);
+    }
+}
 
 impl Network for SimNetwork {
     fn listen(&self, address: &str) -> LocalBoxFuture<'static, io::Result<Rc<dyn Listener>>> {
         self.world.streams_in_use.set(true);
-        let address = address.to_owned();
+        let (world, address) = (Rc::clone(&self.world), address.to_owned());
         Box::pin(async move {
-            let listener = madsim::net::TcpListener::bind(address).await?;
-            Ok(Rc::new(SimListener(listener)) as Rc<dyn Listener>)
+            let inner = madsim::net::TcpListener::bind(numeric(&address)?).await?;
+            let address = inner.local_addr()?;
+            world.listening.borrow_mut().insert(address);
+            Ok(Rc::new(SimListener {
+                world,
+                address,
+                inner,
+            }) as Rc<dyn Listener>)
         })
     }
 
     fn connect(&self, address: &str) -> LocalBoxFuture<'static, io::Result<Box<dyn Stream>>> {
         self.world.streams_in_use.set(true);
-        let address = address.to_owned();
+        let (world, address) = (Rc::clone(&self.world), address.to_owned());
         Box::pin(async move {
+            let address = numeric(&address)?;
+            // madsim takes a free port for the near end before it looks for the far one, and may so connect a caller to himself.
+            let somebody_listens = world.listening.borrow().iter().any(|listening| {
+                listening.port() == address.port()
+                    && (listening.ip() == address.ip() || listening.ip().is_unspecified())
+            });
+            if !somebody_listens {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
             let stream = madsim::net::TcpStream::connect(address).await?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
     }
 }
 
+fn numeric(address: &str) -> io::Result<SocketAddr> {
+    let invalid = |error| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("`{address}` is no address: {error}"),
+        )
+    };
+    address.parse().map_err(invalid)
+}
+
 impl Listener for SimListener {
     fn accept(&self) -> LocalBoxFuture<'_, io::Result<Box<dyn Stream>>> {
         Box::pin(async move {
-            let (stream, _) = self.0.accept().await?;
+            let (stream, _) = self.inner.accept().await?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
     }
 
     fn local_address(&self) -> String {
-        self.0
-            .local_addr()
-            .map_or_else(|error| error.to_string(), |address| address.to_string())
+        self.address.to_string()
     }
 }
