@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How long the code may take, in virtual time.
-const TIME_MAX: Duration = Duration::from_secs(3600);
+const TIME_MAX: Duration = Duration::from_hours(1);
 
 /// Runs `code` on a simulated machine with ports of its own, without faults.
 ///

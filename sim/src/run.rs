@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long the objects and their clients have after the last fault is healed.
-const LIVENESS_BOUND: Duration = Duration::from_secs(300);
+const LIVENESS_BOUND: Duration = Duration::from_mins(5);
 /// How long the node may take to start.
 const START_BOUND: Duration = Duration::from_secs(10);
 
@@ -226,7 +226,7 @@ where
                 }
                 let invoked = moment(&world);
                 note(&world, &name, "invoke", |recorder| {
-                    recorder.text("op", format_args!("{op:?}"))
+                    recorder.text("op", format_args!("{op:?}"));
                 });
                 let place = history.borrow_mut().push(Call {
                     client: number,

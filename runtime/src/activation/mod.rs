@@ -4,11 +4,11 @@
 //! the object has been idle long enough, when it is evicted, or when something breaks it. It is never repaired: the next event makes a
 //! new one from what is durable. Modules in the order in which an event meets them:
 //!
-//! - [`event`]: an invocation arrives, waits, runs, and its reply leaves;
-//! - [`turn`]: the only place where user code is polled;
-//! - [`section`]: `block_concurrency_while`;
-//! - [`state`]: what the object's code is given;
-//! - [`idle`]: when nothing is in flight any more.
+//! - `event`: an invocation arrives, waits, runs, and its reply leaves;
+//! - `turn`: the only place where user code is polled;
+//! - `section`: `block_concurrency_while`;
+//! - `state`: what the object's code is given;
+//! - `idle`: when nothing is in flight any more.
 
 mod event;
 mod idle;

@@ -24,8 +24,11 @@ pub(crate) struct OutputGate {
     outstanding: RefCell<Vec<u64>>,
     waiting: RefCell<Vec<Waker>>,
     broken: RefCell<Option<Error>>,
-    on_break: RefCell<Option<Box<dyn FnOnce(Error)>>>,
+    on_break: RefCell<Option<OnBreak>>,
 }
+
+/// What is to be done when the gate breaks.
+type OnBreak = Box<dyn FnOnce(Error)>;
 
 /// A batch of writes that is not durable yet. Dropping it undecided breaks the gate.
 pub(crate) struct Confirmation {

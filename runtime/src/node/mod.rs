@@ -193,7 +193,9 @@ impl Node {
     /// Throws every object out of memory, whatever it is doing; returns how many there were. Their callers see a lost connection.
     pub fn evict_all(&self) -> usize {
         let activations = self.context.router.activations();
-        activations.iter().for_each(|activation| activation.evict());
+        for activation in &activations {
+            activation.evict();
+        }
         activations.len()
     }
 

@@ -29,9 +29,12 @@ const DEAD_ENTRIES_BEFORE_SWEEP: usize = 1024;
 
 #[derive(Default)]
 pub(crate) struct Router {
-    entries: RefCell<BTreeMap<(Rc<str>, RawId), Weak<Entry>>>,
+    entries: RefCell<BTreeMap<Key, Weak<Entry>>>,
     made_since_sweep: Cell<usize>,
 }
+
+/// Class and id.
+type Key = (Rc<str>, RawId);
 
 /// One object, as long as somebody holds on to it.
 pub(crate) struct Entry {

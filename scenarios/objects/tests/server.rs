@@ -66,9 +66,9 @@ fn ask(address: &str, method: &str, path: &str) -> io::Result<(u16, String)> {
     Ok((status, body.to_owned()))
 }
 
-fn number(answer: (u16, String)) -> u64 {
-    assert_eq!(answer.0, 200, "{}", answer.1);
-    answer.1.trim().parse().expect("a number")
+fn number((status, body): (u16, String)) -> u64 {
+    assert_eq!(status, 200, "{body}");
+    body.trim().parse().expect("a number")
 }
 
 #[test]

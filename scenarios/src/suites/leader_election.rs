@@ -42,9 +42,8 @@ impl Model for ElectionModel {
     fn step(&self, leader: &Option<u8>, op: &Op, returned: Option<&Ret>) -> Option<Option<u8>> {
         let (next, answer) = match (*op, *leader) {
             (Op::Elect(worker), None) => (Some(worker), Ret::Done(true)),
-            (Op::Elect(_), Some(_)) => (*leader, Ret::Done(false)),
             (Op::Release(worker), Some(leads)) if leads == worker => (None, Ret::Done(true)),
-            (Op::Release(_), _) => (*leader, Ret::Done(false)),
+            (Op::Elect(_) | Op::Release(_), _) => (*leader, Ret::Done(false)),
             (Op::Leader, _) => (*leader, Ret::Leads(*leader)),
         };
         returned

@@ -123,8 +123,8 @@ fn name(key: u8) -> String {
     format!("key-{key}")
 }
 
-fn ttl() -> Option<u64> {
-    Some(u64::try_from(TTL.as_millis()).expect("two seconds fit"))
+fn ttl() -> u64 {
+    u64::try_from(TTL.as_millis()).expect("two seconds fit")
 }
 
 fn number(value: Option<String>) -> Served {
@@ -137,7 +137,7 @@ pub fn user_session() -> Suite {
         let session = client.stub::<UserSession>("SESSION", "user");
         match op {
             Op::Set { key, value } => session
-                .set(name(key), value.to_string(), ttl())
+                .set(name(key), value.to_string(), Some(ttl()))
                 .await
                 .map(|()| None),
             Op::Get { key } => session.get(name(key)).await.map(number),
@@ -151,7 +151,7 @@ pub fn split_session() -> Suite {
         let session = client.stub::<SplitSession>("SESSION", "user");
         match op {
             Op::Set { key, value } => session
-                .set(name(key), value.to_string(), ttl())
+                .set(name(key), value.to_string(), Some(ttl()))
                 .await
                 .map(|()| None),
             Op::Get { key } => session.get(name(key)).await.map(number),

@@ -14,6 +14,9 @@ pub const PROMISE: &str = "an object runs once at a time";
 ///
 /// # Errors
 /// The first activation that began while another one lived.
+///
+/// # Panics
+/// If an event of an activation does not name its object, which the runtime's do.
 pub fn check(trace: &Trace) -> Result<(), Violation> {
     let mut living = BTreeSet::new();
     for event in trace.events() {

@@ -5,6 +5,12 @@
 //! - [`test`] is what a `#[test]` runs: its seeds one after another, in its own process;
 //! - [`report`] says what was found, [`table`] how much was searched.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the explorer runs worlds from outside: it has real time, threads and an environment"
+)]
+
 pub mod command;
 pub mod pool;
 pub mod report;
@@ -65,7 +71,7 @@ impl fmt::Debug for Listed {
         f.debug_struct("Listed")
             .field("suite", &self.suite())
             .field("expectation", &self.expectation)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -101,6 +101,9 @@ impl Report {
     }
 
     /// The report, naming the folder of its files if they were written.
+    ///
+    /// # Panics
+    /// Never: a string takes everything.
     pub fn text(&self, files: Option<&Path>) -> String {
         self.try_text(files)
             .expect("writing to a string does not fail")
@@ -142,7 +145,7 @@ impl Report {
                 self.hash
             )?,
             Confirmation::NotAsked(why) => {
-                writeln!(out, "seen     once, trace {:016x} ({why})", self.hash)?
+                writeln!(out, "seen     once, trace {:016x} ({why})", self.hash)?;
             }
         }
         writeln!(out, "again    {}", self.again)?;

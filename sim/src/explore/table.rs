@@ -73,6 +73,7 @@ fn try_text(rows: &[Row]) -> Result<String, std::fmt::Error> {
     for row in rows {
         let summary = &row.summary;
         // Per core: the workers' time is added up.
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = summary.seeds as f64 / summary.worked.as_secs_f64().max(1e-9);
         writeln!(
             out,

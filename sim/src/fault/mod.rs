@@ -111,7 +111,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.trigger {
             Trigger::At(millis) => {
-                write!(f, "{} at {:?}", self.kind, Duration::from_millis(*millis))?
+                write!(f, "{} at {:?}", self.kind, Duration::from_millis(*millis))?;
             }
             Trigger::Point { machine, name, nth } => {
                 write!(f, "{} at passage {nth} of {name} on {machine}", self.kind)?;

@@ -82,6 +82,9 @@ impl Trace {
     }
 
     /// The number that two runs of a seed must agree on.
+    ///
+    /// # Panics
+    /// If more than five hundred years of virtual time passed.
     pub fn hash(&self) -> u64 {
         let mut canonical = Vec::with_capacity(self.events.len() * 64);
         for event in self.events() {

@@ -51,6 +51,29 @@ enum What {
     Truncate { len: usize },
 }
 
+/// What a loss of power takes of the unsynced changes. Each way has bugs of its own.
+#[derive(Clone, Copy, PartialEq)]
+enum Loss {
+    All,
+    None,
+    /// What was written last.
+    AllAfterSome,
+    /// Any writes, so that later ones survive earlier ones.
+    Writes,
+    /// Any sectors, so that writes are torn.
+    Sectors,
+}
+
+impl Loss {
+    const WAYS: [Self; 5] = [
+        Self::All,
+        Self::None,
+        Self::AllAfterSome,
+        Self::Writes,
+        Self::Sectors,
+    ];
+}
+
 /// All files of a machine.
 #[derive(Debug, Default)]
 pub(crate) struct DiskImage {
@@ -79,36 +102,30 @@ impl DiskImage {
 
     /// The power goes off and on: what was not durable survives in part, as `draw` decides.
     pub(crate) fn lose_power(&mut self, draw: &mut Draw) {
-        // All lost, all kept, a prefix, any subset, any sectors: each has bugs of its own.
-        let manner = draw.below(5);
+        let manner = Loss::WAYS
+            [usize::try_from(draw.below(Loss::WAYS.len() as u64)).expect("a small number")];
         let mut gone = Vec::new();
         for (path, inode) in &self.files {
             let file = self.inodes.get_mut(inode).expect("a name has its inode");
             let unsynced = std::mem::take(&mut file.unsynced);
             let had_a_name = file.durable.is_some();
             let mut content = file.durable.take().unwrap_or_default();
-            let kept = if manner == 2 {
-                draw.below(unsynced.len() as u64 + 1)
-            } else {
-                0
-            };
+            let kept = draw.below(unsynced.len() as u64 + 1);
             let mut any = false;
             for (index, change) in unsynced.into_iter().enumerate() {
                 let keep = match manner {
-                    0 => false,
-                    1 => true,
-                    2 => (index as u64) < kept,
-                    3 => draw.one_in(2),
-                    _ => true,
+                    Loss::All => false,
+                    Loss::None | Loss::Sectors => true,
+                    Loss::AllAfterSome => (index as u64) < kept,
+                    Loss::Writes => draw.one_in(2),
                 };
                 if keep {
                     any = true;
-                    change
-                        .what
-                        .survive(&mut content, (manner == 4).then_some(&mut *draw));
+                    let torn = (manner == Loss::Sectors).then_some(&mut *draw);
+                    change.what.survive(&mut content, torn);
                 }
             }
-            if !had_a_name && !(any && draw.one_in(2)) {
+            if !had_a_name && (!any || draw.one_in(2)) {
                 gone.push(path.clone());
                 continue;
             }

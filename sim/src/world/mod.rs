@@ -127,7 +127,7 @@ impl World {
             if let Trigger::At(millis) = fault.trigger {
                 let fault = fault.clone();
                 world.at(Duration::from_millis(millis), move |world| {
-                    world.fire(&fault)
+                    world.fire(&fault);
                 });
             }
         }
@@ -347,9 +347,9 @@ impl World {
             return Woke::InTime;
         }
         let before = executor::elapsed();
-        executor::sleep_while_idle(due - self.now(), &self.activity).await;
+        executor::sleep_while_idle(due.saturating_sub(self.now()), &self.activity).await;
         if self.activity.is_busy() {
-            let passed = executor::elapsed() - before;
+            let passed = executor::elapsed().saturating_sub(before);
             self.now.set((self.now() + passed).min(due));
             return Woke::Early;
         }
@@ -526,8 +526,8 @@ impl World {
     /// Whether the server's machine is up, with the runtime on it.
     pub(crate) fn server_is_up(&self) -> bool {
         let machine = self.server();
-        let up = machine.node.borrow().is_some() && !machine.life.borrow().is_dead();
-        up
+        let life = machine.life.borrow();
+        machine.node.borrow().is_some() && !life.is_dead()
     }
 
     /// No fault happens from now on, and what is down comes up.

@@ -204,9 +204,17 @@ fn an_argument_of_another_type_is_refused_and_named() {
     on_both(&serving::<Clerk>(), |bench| async move {
         let stub = bench.plain::<Clerk>("a");
         for (method, arguments, which) in [
-            ("add", vec![Value::from(1), Value::from("two")], "Argument 2 of add: "),
+            (
+                "add",
+                vec![Value::from(1), Value::from("two")],
+                "Argument 2 of add: ",
+            ),
             ("add", vec![Value::from(1)], "Argument 2 of add: "),
-            ("add", vec![Value::from(0.5), Value::from(1)], "Argument 1 of add: "),
+            (
+                "add",
+                vec![Value::from(0.5), Value::from(1)],
+                "Argument 1 of add: ",
+            ),
             ("greet", vec![Value::from(1)], "Argument 1 of greet: "),
             ("double", vec![Value::from("tea")], "Argument 1 of double: "),
         ] {
@@ -267,7 +275,10 @@ fn a_class_without_a_fetch_handler_says_so() {
             error_of(stub.fetch_with_str("http://object/").await),
             "Error: Handler does not export a fetch() function. [remote]"
         );
-        assert_eq!(stub.call_with("nothing", Ok(vec![])).await, Ok(Value::Undefined));
+        assert_eq!(
+            stub.call_with("nothing", Ok(vec![])).await,
+            Ok(Value::Undefined)
+        );
     });
 }
 

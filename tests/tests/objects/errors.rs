@@ -105,7 +105,12 @@ fn an_exception_reaches_the_caller_with_its_name_and_its_message_and_resets_noth
                 format!("{name}: what it says [remote]")
             );
         }
-        for message in ["", "line one\nline two", "TypeError: looks like one", "hé 😀"] {
+        for message in [
+            "",
+            "line one\nline two",
+            "TypeError: looks like one",
+            "hé 😀",
+        ] {
             let error = stub.fail("Error", message).await.expect_err("it fails");
             assert_eq!(error.message(), message);
             assert_eq!(error.to_string(), message);

@@ -134,7 +134,10 @@ macro_rules! five_at_once {
     ($bench:expr, $method:ident) => {{
         let stubs: Vec<_> = (0..5).map(|_| $bench.stub::<Adder>("a")).collect();
         let results = join_all(stubs.iter().map(|stub| stub.$method())).await;
-        let mut answers: Vec<_> = results.into_iter().map(|result| result.expect("it adds")).collect();
+        let mut answers: Vec<_> = results
+            .into_iter()
+            .map(|result| result.expect("it adds"))
+            .collect();
         answers.sort_unstable();
         answers
     }};

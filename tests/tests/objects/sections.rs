@@ -10,9 +10,7 @@ use dormouse::{
 };
 use futures_util::future::{join, join3, join4};
 
-use super::{
-    count_build, error_of, ms, note, noted, on_both, on_the_simulator, secs, serving,
-};
+use super::{count_build, error_of, ms, note, noted, on_both, on_the_simulator, secs, serving};
 
 const TOO_LONG: &str = "Error: A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and \
                         the Durable Object was reset. [overloaded] [durable_object_reset]";
@@ -340,7 +338,12 @@ fn sections_of_several_calls_follow_each_other() {
         let stub = bench.stub::<Sectioned>("a");
         let calls = join3(stub.section(), stub.section(), stub.other(1));
         assert_eq!(calls.await, (Ok(7), Ok(7), Ok(1)));
-        let once = ["call begins", "section begins", "section ends", "call goes on"];
+        let once = [
+            "call begins",
+            "section begins",
+            "section ends",
+            "call goes on",
+        ];
         let expected = [&["constructor"], &once[..], &once[..], &["other 1"]].concat();
         assert_eq!(noted(), expected);
     });
