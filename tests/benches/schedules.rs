@@ -29,7 +29,13 @@ fn suite(faults: Faults) -> Suite {
         .clients(CLIENTS)
         .workload(Just(Op::Increment("a".to_owned())), CALLS..=CALLS)
         .faults(faults)
-        .step(|client, _| async move { client.stub::<Counter>("COUNTER", "a").increment().await })
+        .step(|client, op| {
+            let counter = client.stub::<Counter>("COUNTER", "a");
+            match op {
+                Op::Increment(_) => counter.increment(),
+                Op::Get(_) => counter.get(),
+            }
+        })
         .finally(vec![Op::Get("a".to_owned())])
         .check(Linearizable::per_object(CounterModel))
         .into_suite()

@@ -10,3 +10,48 @@
 //! - `command.rs` and `server.rs`: the programs, as their users run them;
 //! - `tree.rs`: the repository looks after itself;
 //! - `documents.rs`: the code in README and book is real.
+
+/// The README's examples, compiled as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
+/// The book's chapters, compiled as documentation tests.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../book/src/introduction.md")]
+    mod introduction {}
+
+    #[doc = include_str!("../../book/src/getting-started.md")]
+    mod getting_started {}
+
+    #[doc = include_str!("../../book/src/object-model.md")]
+    mod object_model {}
+
+    #[doc = include_str!("../../book/src/writing-an-object.md")]
+    mod writing_an_object {}
+
+    #[doc = include_str!("../../book/src/writing-a-scenario.md")]
+    mod writing_a_scenario {}
+
+    #[doc = include_str!("../../book/src/reading-a-failure.md")]
+    mod reading_a_failure {}
+
+    #[doc = include_str!("../../book/src/what-is-simulated.md")]
+    mod what_is_simulated {}
+
+    #[doc = include_str!("../../book/src/faults.md")]
+    mod faults {}
+
+    #[doc = include_str!("../../book/src/checkers.md")]
+    mod checkers {}
+
+    #[doc = include_str!("../../book/src/faulty-twins.md")]
+    mod faulty_twins {}
+
+    #[doc = include_str!("../../book/src/determinism.md")]
+    mod determinism {}
+
+    #[doc = include_str!("../../book/src/glossary.md")]
+    mod glossary {}
+}

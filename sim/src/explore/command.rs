@@ -75,6 +75,9 @@ enum Ask {
         /// A plan that was saved, instead of the seed's own
         #[arg(long, conflicts_with = "seed")]
         plan: Option<PathBuf>,
+        /// Save the plan here, with the order of events that was taken, to keep it beside the tests
+        #[arg(long)]
+        save: Option<PathBuf>,
     },
     /// Print the suites
     List,
@@ -135,9 +138,9 @@ fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
             };
             explore(&asked, first, seeds, jobs, after_failure)
         }
-        Ask::Replay { suite, seed, plan } => {
+        Ask::Replay { suite, seed, plan, save } => {
             let suite = asked_for(suites, Some(&suite))?[0].suite();
-            replay(&suite, seed, plan.as_deref())
+            replay(&suite, seed, plan.as_deref(), save.as_deref())
         }
         Ask::List => {
             for listed in suites {
@@ -364,7 +367,7 @@ fn progress_bar(length: u64) -> ProgressBar {
     ProgressBar::new(length).with_style(style.expect("the template is right"))
 }
 
-fn replay(suite: &Suite, seed: Option<u64>, plan: Option<&Path>) -> anyhow::Result<bool> {
+fn replay(suite: &Suite, seed: Option<u64>, plan: Option<&Path>, save: Option<&Path>) -> anyhow::Result<bool> {
     let run = match (seed, plan) {
         (_, Some(path)) => {
             let text = std::fs::read_to_string(path)
@@ -381,6 +384,9 @@ fn replay(suite: &Suite, seed: Option<u64>, plan: Option<&Path>) -> anyhow::Resu
             "plan\n{}\ntrace\n{}\nwhat happened\n{}",
             texts.plan, texts.trace, texts.story
         );
+    }
+    if let (Some(texts), Some(path)) = (&run.texts, save) {
+        std::fs::write(path, &texts.plan_json).with_context(|| format!("cannot write {}", path.display()))?;
     }
     println!("hash     {:016x}", run.hash);
     match &run.violation {

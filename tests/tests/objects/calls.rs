@@ -55,7 +55,7 @@ fn calls_and_fetches_of_one_stub_arrive_in_the_order_in_which_they_are_made() {
         let stub = bench.plain::<Recorder>("a");
         let calls: Vec<Pin<Box<dyn Future<Output = Result<()>>>>> = (0..20)
             .map(|number: u32| -> Pin<Box<dyn Future<Output = Result<()>>>> {
-                if number % 3 == 0 {
+                if number.is_multiple_of(3) {
                     let fetch = stub.fetch_with_str(&format!("http://object/{number}"));
                     Box::pin(async { fetch.await.map(drop) })
                 } else {
@@ -143,7 +143,7 @@ impl Clerk {
         number.unwrap_or(7)
     }
 
-    pub async fn double(&self, order: Order) -> Result<Order> {
+    pub fn double(&self, order: Order) -> Result<Order> {
         Ok(Order {
             count: order.count * 2,
             ..order

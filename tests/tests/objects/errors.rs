@@ -26,14 +26,14 @@ impl DurableObject for Failing {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        self.fail(&request.path()[1..], "from fetch").await?;
+        self.fail(&request.path()[1..], "from fetch")?;
         Response::ok("fine")
     }
 }
 
 #[rpc]
 impl Failing {
-    pub async fn fail(&self, error_name: &str, message: &str) -> Result<()> {
+    pub fn fail(&self, error_name: &str, message: &str) -> Result<()> {
         self.calls.set(self.calls.get() + 1);
         Err(Error::new(error_name, message))
     }

@@ -231,10 +231,22 @@ fn a_new_node_on_the_same_disk_finds_the_objects_under_the_same_ids() {
         let id = before.whoami().await.expect("it answers");
         let renamed = NodeBuilder::new("another-name").object::<Sleeper>("Sleeper");
         let bench = bench.restart(&renamed);
-        assert!(before.touch().await.is_err(), "its node is gone");
         let after = bench.stub::<Sleeper>("a");
         assert_eq!(after.whoami().await, Ok(id));
         assert_eq!(after.touch().await, Ok((1, 2)));
+    });
+}
+
+#[test]
+fn a_stub_that_outlives_its_node_sees_a_lost_connection() {
+    // (lifecycle 1.5, 4.4)
+    on_both(&serving::<Sleeper>(), |bench| async move {
+        let (used, unused) = (bench.stub::<Sleeper>("a"), bench.stub::<Sleeper>("b"));
+        assert_eq!(used.touch().await, Ok((1, 1)));
+        drop(bench.node);
+        let lost = "Error: Network connection lost. [retryable]";
+        assert_eq!(error_of(used.touch().await), lost);
+        assert_eq!(error_of(unused.touch().await), lost);
     });
 }
 

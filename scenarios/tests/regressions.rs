@@ -1,0 +1,20 @@
+//! Bugs that the simulator found in the runtime itself, as the plans that found them. Each failed once and must never fail again.
+//!
+//! **`failed_sync_then_eviction.json`** (suite `counter`, seed 9). A sync of an object's log failed while the object was being evicted, so nobody was
+//! left to be told. The next activation opened the same files, synced them, was told that all was well, and acknowledged increment
+//! after increment. But the pages that the failed sync should have written counted as clean by then: no later sync wrote them. At the next
+//! loss of power the log ended where the hole was, and everything acknowledged since was gone. Mended by writing again what the page
+//! cache shows of files whose last activation did not end with everything durable (`ObjectFiles::write_again`).
+
+use dormouse_scenarios::counter;
+use dormouse_sim::{Detail, FaultKind};
+
+#[test]
+fn what_a_failed_sync_left_behind_is_written_again() {
+    let plan = include_str!("regressions/failed_sync_then_eviction.json");
+    let run = counter::counter().run_plan(plan, Detail::Full).expect("a plan outlives the program that made it");
+    assert_eq!(run.violation, None);
+    for kind in [FaultKind::FailSync, FaultKind::Evict, FaultKind::PowerLoss] {
+        assert_eq!(run.effects.of(kind), 1, "the story needs a {kind}");
+    }
+}
