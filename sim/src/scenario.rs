@@ -32,6 +32,9 @@ use crate::{
 /// When faults end, in milliseconds of virtual time, unless a scenario says otherwise.
 const HEAL_AT_MILLIS: u64 = 60_000;
 
+/// Logs are kept short, so that checkpoints happen in ordinary runs and crashes happen in them.
+const WAL_BYTES_MAX: u64 = 64 << 10;
+
 /// What authors give to be run. See the [crate's documentation](crate) for an example.
 pub struct Scenario<Op, Ret> {
     pub(crate) name: &'static str,
@@ -58,7 +61,7 @@ where
     pub fn new(name: &'static str) -> Self {
         Self {
             name,
-            serves: NodeBuilder::new("sim"),
+            serves: NodeBuilder::new("sim").wal_bytes_max(WAL_BYTES_MAX),
             clients: 3,
             workload: None,
             faults: Faults::all(),

@@ -1,7 +1,7 @@
 //! Tests and benchmarks that cross crates; they stand in `tests/` and `benches/` beside this file.
 //!
 //! - `ports.rs`: what each port promises, held against the real and the simulated platform;
-//! - `objects.rs`: the runtime's promises to objects and callers, on both platforms;
+//! - `objects/`: the runtime's promises to objects and callers, on both platforms;
 //! - `ids.rs`: ids as the original derives them;
 //! - `faults.rs`: each fault bites;
 //! - `determinism.rs`: the same seed gives the same trace, wherever and whenever;

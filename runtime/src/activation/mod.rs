@@ -78,6 +78,7 @@ impl Activation {
             path: entry.storage_path(),
             object: Rc::clone(&label),
             gate: Rc::clone(&output),
+            wal_bytes_max: node.wal_bytes_max,
             left: node.how_it_was_left(&entry.storage_path()),
             now: {
                 let turn_began_at = Rc::clone(&turn_began_at);

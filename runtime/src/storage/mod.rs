@@ -21,6 +21,6 @@ mod tests;
 mod transaction;
 
 pub use api::Storage;
-pub(crate) use object::{Left, ObjectStorage, StorageSetup};
+pub(crate) use object::{Left, ObjectStorage, StorageSetup, WAL_BYTES_MAX};
 pub use options::{ListOptions, PutOptions};
 pub use sql::{SqlCursor, SqlCursorIterator, SqlCursorRawIterator, SqlStorage, SqlStorageValue};

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// From how many bytes on the write-ahead log is moved into the database: about a thousand pages, as SQLite itself does.
-const WAL_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const WAL_BYTES_MAX: u64 = 4 << 20;
 
 /// How many forgotten cursors may stand in the list of open ones before it is tidied up.
 const CURSORS_BEFORE_CLEANING: usize = 16;
@@ -41,6 +41,8 @@ pub(crate) struct StorageSetup {
     /// How the object is called in traces and errors: `Counter/a`.
     pub(crate) object: Rc<str>,
     pub(crate) gate: Rc<OutputGate>,
+    /// From how many bytes on the write-ahead log is moved into the database.
+    pub(crate) wal_bytes_max: u64,
     /// What is known of the files since the last activation.
     pub(crate) left: Left,
     /// The time that the object's code sees: it stands still during a turn.
@@ -137,7 +139,7 @@ impl ObjectStorage {
             kv_table: Cell::new(kv_table),
             cursors: RefCell::default(),
             had_critical_error: Cell::new(false),
-            wal_bytes_max: Cell::new(WAL_BYTES_MAX),
+            wal_bytes_max: Cell::new(setup.wal_bytes_max),
         });
         if !is_new && setup.left == Left::InDoubt {
             storage.confirm_when_durable(Some(storage.gate.hold()), |_| {});

@@ -144,10 +144,8 @@ impl Clerk {
     }
 
     pub fn double(&self, order: Order) -> Result<Order> {
-        Ok(Order {
-            count: order.count * 2,
-            ..order
-        })
+        let count = order.count.checked_mul(2).ok_or("too many")?;
+        Ok(Order { count, ..order })
     }
 
     pub fn add(&self, left: i32, right: i32) -> i32 {

@@ -65,6 +65,7 @@ impl Node {
             object: "Counter/a".into(),
             gate: Rc::clone(&gate),
             left: crate::storage::Left::InDoubt,
+            wal_bytes_max: crate::storage::WAL_BYTES_MAX,
             now: Rc::new(|| WallTime::from_millis(1_700_000_000_123)),
         })?;
         let handle = storage.handle();
