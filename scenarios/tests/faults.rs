@@ -145,7 +145,7 @@ fn a_call_that_is_lost_never_runs() {
         "{story}"
     );
     assert!(
-        story.contains("last <- 4"),
+        story.contains("client-2 <- 4"),
         "five were made and four ran: {story}"
     );
 }
@@ -159,7 +159,7 @@ fn a_reply_that_is_lost_hides_a_call_that_ran() {
         1,
         "{story}"
     );
-    assert!(story.contains("last <- 5"), "all five ran: {story}");
+    assert!(story.contains("client-2 <- 5"), "all five ran: {story}");
 }
 
 fn duration_of_calls(story: &str) -> Vec<(f64, f64)> {

@@ -12,7 +12,9 @@ use dormouse_sim::{Detail, FaultKind};
 #[test]
 fn what_a_failed_sync_left_behind_is_written_again() {
     let plan = include_str!("regressions/failed_sync_then_eviction.json");
-    let run = counter::counter().run_plan(plan, Detail::Full).expect("a plan outlives the program that made it");
+    let run = counter::counter()
+        .run_plan(plan, Detail::Full)
+        .expect("a plan outlives the program that made it");
     assert_eq!(run.violation, None);
     for kind in [FaultKind::FailSync, FaultKind::Evict, FaultKind::PowerLoss] {
         assert_eq!(run.effects.of(kind), 1, "the story needs a {kind}");

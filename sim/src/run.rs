@@ -169,7 +169,8 @@ where
                 op: op.clone(),
             })
             .collect();
-        script.start(scenario, plan.clients.len() + 1, "last", steps);
+        let number = plan.clients.len() + 1;
+        script.start(scenario, number, &format!("client-{number}"), steps);
         script.settle(world.now() + LIVENESS_BOUND).await;
         last_reads = script.history.borrow().calls().len() - before;
     }

@@ -17,7 +17,7 @@ use dormouse::{
 };
 use proptest::{
     collection,
-    prelude::{Just, Strategy, prop_oneof},
+    prelude::{BoxedStrategy, Just, Strategy, prop_oneof},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -29,7 +29,7 @@ use crate::{
     seed::Seed,
 };
 
-/// When faults end, in milliseconds of virtual time, unless a scenario says otherwise.
+/// When faults end, in milliseconds of virtual time, unless a scenario says otherwise ([`Scenario::heal_at`]).
 const HEAL_AT_MILLIS: u64 = 60_000;
 
 /// Logs are kept short, so that checkpoints happen in ordinary runs and crashes happen in them.
@@ -40,7 +40,8 @@ pub struct Scenario<Op, Ret> {
     pub(crate) name: &'static str,
     pub(crate) serves: NodeBuilder,
     clients: usize,
-    workload: Option<(proptest::strategy::BoxedStrategy<Op>, RangeInclusive<usize>)>,
+    workload: Option<(BoxedStrategy<Op>, RangeInclusive<usize>)>,
+    pauses: BoxedStrategy<u64>,
     faults: Faults,
     pub(crate) heal_at: u64,
     #[expect(
@@ -64,6 +65,7 @@ where
             serves: NodeBuilder::new("sim").wal_bytes_max(WAL_BYTES_MAX),
             clients: 3,
             workload: None,
+            pauses: pause().boxed(),
             faults: Faults::all(),
             heal_at: HEAL_AT_MILLIS,
             step: None,
@@ -105,8 +107,24 @@ where
         self
     }
 
+    /// From when on nothing goes wrong any more: a minute unless set.
+    #[must_use]
+    pub fn heal_at(mut self, at: Duration) -> Self {
+        self.heal_at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// How long clients wait before each operation, in milliseconds. Unless set: mostly not at all, now and then long enough for an object to
+    /// hibernate.
+    #[must_use]
+    pub fn pauses(mut self, pauses: impl Strategy<Value = u64> + 'static) -> Self {
+        self.pauses = pauses.boxed();
+        self
+    }
+
     /// How a client carries out one operation. Return the error of a call as it is: an exception of the object's own code counts as *failed*, and
-    /// by convention has had no effect; everything else counts as *unknown*. An exception that is an answer belongs into `Ret`.
+    /// by convention has had no effect; everything else counts as *unknown*. An exception that is an answer belongs into `Ret`, and so does one that the
+    /// object throws after it has written something: writes are not taken back by it.
     #[must_use]
     pub fn step<F, Fut>(mut self, step: F) -> Self
     where
@@ -138,7 +156,7 @@ where
     pub fn into_suite(self) -> Suite {
         let (op, calls) = self.workload.clone().expect("a scenario has a workload");
         assert!(self.step.is_some(), "a scenario has a step");
-        let step = (pause(), op).prop_map(|(pause, op)| Step { pause, op });
+        let step = (self.pauses.clone(), op).prop_map(|(pause, op)| Step { pause, op });
         let steps =
             collection::vec(collection::vec(step, calls), self.clients..=self.clients).boxed();
         let faults = self.faults.strategy(self.clients);

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dormouse::{DurableObject, Env, State, durable_object, rpc};
 use dormouse_scenarios::counter;
 use dormouse_sim::{
     Detail, Faults, History, Linearizable, Model, Scenario, Seed, Suite,
@@ -22,6 +23,45 @@ const RUNS: u64 = 600;
 
 /// The suite `counter` with a fixed number of calls.
 fn suite(faults: Faults) -> Suite {
+    scenario(faults).into_suite()
+}
+
+/// The same without the pauses in which the object hibernates.
+fn busy_suite() -> Suite {
+    scenario(Faults::none()).pauses(Just(0)).into_suite()
+}
+
+/// As many calls to an object that does nothing.
+fn empty_suite() -> Suite {
+    Scenario::new("empty")
+        .object::<Nothing>("NOTHING")
+        .clients(CLIENTS)
+        .workload(Just(()), CALLS..=CALLS)
+        .pauses(Just(0))
+        .faults(Faults::none())
+        .step(|client, ()| client.stub::<Nothing>("NOTHING", "a").nothing())
+        .into_suite()
+}
+
+/// An object that does nothing.
+#[durable_object]
+struct Nothing;
+
+impl DurableObject for Nothing {
+    fn new(_: State, _: Env) -> Self {
+        Self
+    }
+}
+
+#[rpc]
+impl Nothing {
+    /// Nothing.
+    pub fn nothing(&self) -> u64 {
+        0
+    }
+}
+
+fn scenario(faults: Faults) -> Scenario<counter::Op, u64> {
     use counter::{CounterModel, Op};
     use dormouse_objects::Counter;
     Scenario::new("counter")
@@ -38,7 +78,6 @@ fn suite(faults: Faults) -> Suite {
         })
         .finally(vec![Op::Get("a".to_owned())])
         .check(Linearizable::per_object(CounterModel))
-        .into_suite()
 }
 
 /// The time that one of `runs` took, the best of five rounds.
@@ -172,6 +211,9 @@ fn main() {
     };
     let whole = time(RUNS, |seed| passes(&with_faults, seed));
     let calm = time(RUNS, |seed| passes(&without, seed));
+    let (busy, empty) = (busy_suite(), empty_suite());
+    let busy = time(RUNS, |seed| passes(&busy, seed));
+    let empty = time(RUNS, |seed| passes(&empty, seed));
     let madsim = time(RUNS, bare_madsim);
     let open = time(RUNS, |_| drop(black_box(bare_sqlite_open())));
     let connection = bare_sqlite_open();
@@ -190,6 +232,18 @@ fn main() {
     for (what, took) in [
         ("counter, all faults", whole),
         ("counter, no faults", calm),
+        (
+            "  of it: hibernations, SQLite opened again and again",
+            calm.saturating_sub(busy),
+        ),
+        (
+            "  of it: what the object does, SQLite and syncs",
+            busy.saturating_sub(empty),
+        ),
+        (
+            "  of it: executor, links, gates, one SQLite open, trace",
+            empty,
+        ),
         (
             "bare madsim + bare SQLite, the same steps and statements",
             bare,

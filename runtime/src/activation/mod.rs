@@ -173,6 +173,9 @@ impl Activation {
 
     /// Throws the activation away for `error`: every event in flight and every later call on the same stubs fails with it (E-4).
     pub(crate) fn reset(self: &Rc<Self>, error: Error) {
+        if self.has_ended() {
+            return; // its gate breaks at every ending; only a reset breaks the stubs as well
+        }
         self.entry.mark_broken(error.clone());
         self.end(Ending::Reset, error);
     }

@@ -181,11 +181,7 @@ impl Node {
     /// The environment of the stateless code beside the objects: what a worker would be given.
     pub fn env(&self) -> Env {
         let bindings = Rc::clone(&self.context.bindings);
-        Env::of_client(
-            bindings,
-            "worker",
-            Rc::new(LocalHost(Rc::downgrade(&self.context))),
-        )
+        Env::of_client(bindings, "worker", LocalHost::of(&self.context))
     }
 
     /// A session with an object, for calls that come from other nodes.
@@ -265,7 +261,7 @@ impl NodeContext {
     ) -> Env {
         let caller = Caller {
             label: Rc::clone(label),
-            host: Rc::new(LocalHost(Rc::downgrade(self))),
+            host: LocalHost::of(self),
             gate: Some(CallerGate {
                 output: Rc::clone(output),
                 storage: Rc::clone(storage),
@@ -275,31 +271,35 @@ impl NodeContext {
     }
 }
 
-/// A node as the host of its own objects' calls. Weak: an object must not keep its node alive.
-struct LocalHost(Weak<NodeContext>);
+/// A node as the host of its own objects' calls. Weak: an object, or a stub that is kept for long, must not keep its node alive.
+struct LocalHost {
+    node: Weak<NodeContext>,
+    platform: Platform,
+}
 
 impl LocalHost {
-    fn node(&self) -> Rc<NodeContext> {
-        self.0
-            .upgrade()
-            .expect("code of a node runs only while the node lives")
+    fn of(node: &Rc<NodeContext>) -> Rc<Self> {
+        Rc::new(Self {
+            node: Rc::downgrade(node),
+            platform: node.platform.clone(),
+        })
     }
 }
 
 impl Host for LocalHost {
     fn session(&self, object: &ObjectAddress) -> Option<Session> {
-        self.0.upgrade().map(|node| Session::new(&node, object))
+        self.node.upgrade().map(|node| Session::new(&node, object))
     }
 
     fn link(&self, from: &str, to: &ObjectAddress) -> Rc<dyn Link> {
-        self.node().platform.links.open(from, to.label())
+        self.platform.links.open(from, to.label())
     }
 
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
-        self.node().platform.spawn.spawn(task);
+        self.platform.spawn.spawn(task);
     }
 
     fn fill_random(&self, bytes: &mut [u8]) {
-        self.node().platform.entropy.fill(bytes);
+        self.platform.entropy.fill(bytes);
     }
 }

@@ -52,7 +52,7 @@ enum Ask {
     Explore {
         /// The suite; all of them if left out
         suite: Option<String>,
-        /// How many seeds of each correct suite
+        /// How many seeds of each correct suite; one with a bug is searched for it instead, 21 times
         #[arg(long, default_value_t = SEEDS_DEFAULT)]
         seeds: u64,
         /// The first seed
@@ -138,7 +138,12 @@ fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
             };
             explore(&asked, first, seeds, jobs, after_failure)
         }
-        Ask::Replay { suite, seed, plan, save } => {
+        Ask::Replay {
+            suite,
+            seed,
+            plan,
+            save,
+        } => {
             let suite = asked_for(suites, Some(&suite))?[0].suite();
             replay(&suite, seed, plan.as_deref(), save.as_deref())
         }
@@ -367,7 +372,12 @@ fn progress_bar(length: u64) -> ProgressBar {
     ProgressBar::new(length).with_style(style.expect("the template is right"))
 }
 
-fn replay(suite: &Suite, seed: Option<u64>, plan: Option<&Path>, save: Option<&Path>) -> anyhow::Result<bool> {
+fn replay(
+    suite: &Suite,
+    seed: Option<u64>,
+    plan: Option<&Path>,
+    save: Option<&Path>,
+) -> anyhow::Result<bool> {
     let run = match (seed, plan) {
         (_, Some(path)) => {
             let text = std::fs::read_to_string(path)
@@ -386,7 +396,8 @@ fn replay(suite: &Suite, seed: Option<u64>, plan: Option<&Path>, save: Option<&P
         );
     }
     if let (Some(texts), Some(path)) = (&run.texts, save) {
-        std::fs::write(path, &texts.plan_json).with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::write(path, &texts.plan_json)
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     println!("hash     {:016x}", run.hash);
     match &run.violation {

@@ -174,7 +174,9 @@ impl Worker {
     fn start() -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         // Worlds come and go a thousand times a second. glibc would give their memory back to the system each time.
-        command.env("MALLOC_TRIM_THRESHOLD_", KEPT_MEMORY).env("MALLOC_MMAP_THRESHOLD_", KEPT_MEMORY);
+        command
+            .env("MALLOC_TRIM_THRESHOLD_", KEPT_MEMORY)
+            .env("MALLOC_MMAP_THRESHOLD_", KEPT_MEMORY);
         let mut process = command
             .arg(WORKER)
             .stdin(Stdio::piped())

@@ -20,13 +20,13 @@ pub enum FaultKind {
     ProcessCrash,
     /// The node's machine loses power and comes back; unsynced writes survive in part at most.
     PowerLoss,
-    /// Every object that has nothing to do is dropped from memory.
+    /// Every object that has nothing to do is dropped from memory, as soon as no code is running.
     Hibernate,
-    /// Every object is dropped from memory, whatever it is doing.
+    /// Every object is dropped from memory, whatever it waits for, as soon as no code is running.
     Evict,
-    /// A connection is lost with a call under way: the call never runs.
+    /// The connection over which the next call leaves is lost: the call never runs.
     LoseCall,
-    /// A connection is lost with a reply under way: the call ran.
+    /// The connection over which the next reply comes is lost: the call ran.
     LoseReply,
     /// Messages take longer for a while.
     SlowLinks,
@@ -85,9 +85,9 @@ impl fmt::Display for FaultKind {
 pub enum Trigger {
     /// So many milliseconds of virtual time after the start.
     At(u64),
-    /// At a passage of an injection point on the node's machine, or for links on any machine.
+    /// At a passage of an injection point. It says when, not where: crashes always hit the server.
     Point {
-        /// The machine: `server`, `client-1`, ...
+        /// The machine whose passages count: `server`, `client-1`, ...
         machine: String,
         /// The point's name: one of [`POINTS`].
         name: String,

@@ -530,7 +530,7 @@ impl World {
         machine.node.borrow().is_some() && !life.is_dead()
     }
 
-    /// No fault happens from now on, and what is down comes up.
+    /// No fault happens from now on. What is down comes up when its outage is over.
     pub(crate) fn heal(&self) {
         self.note("healed", |_| {});
         self.faults.borrow_mut().heal();

@@ -47,7 +47,8 @@ impl Clock for SimClock {
                 .seed
                 .keyed("timer", self.machine.key, which)
                 .number(),
-            queue: None,
+            // Timers that are due together fire in the order in which they were set (G-2).
+            queue: Some(self.machine.key),
             effect: None,
         });
         Box::pin(wait)
