@@ -2,7 +2,7 @@
 //!
 //! - [`command`] is the `dormouse` command; [`pool`] spreads seeds over [`worker`] processes, one for each core, so that a crash or a hang costs one
 //!   seed and not the campaign; [`watchdog`] finds the hangs;
-//! - [`test`] is what a `#[test]` runs: its seeds one after another, in its own process;
+//! - [`test()`] is what a `#[test]` runs: its seeds one after another, in its own process;
 //! - [`report`] says what was found, [`table`] how much was searched.
 
 #![allow(
