@@ -79,7 +79,7 @@ fn number(variable: &str) -> Option<u64> {
 fn confirm(test_name: &str, seed: Seed, hash: u64) -> Confirmation {
     let asked = env::current_exe().and_then(|exe| {
         Command::new(exe)
-            .args([test_name, "--exact", "--nocapture"])
+            .args([test_name, "--exact", "--nocapture", "--include-ignored"])
             .env(SEED, seed.to_string())
             .env(CONFIRM, "1")
             .stderr(Stdio::null())

@@ -29,6 +29,14 @@ pub(super) struct Watchdog {
 impl Watchdog {
     /// Starts to watch. `hang` is told the seed that hangs, and must end the process.
     pub(super) fn start(hang: impl Fn(Seed) + Send + 'static) -> Self {
+        Self::with_limit(SEED_TIME_MAX, LOOK_EVERY, hang)
+    }
+
+    fn with_limit(
+        limit: Duration,
+        look_every: Duration,
+        hang: impl Fn(Seed) + Send + 'static,
+    ) -> Self {
         let watchdog = Self {
             seed: Arc::new(AtomicU64::new(NONE)),
             started: Arc::default(),
@@ -37,7 +45,7 @@ impl Watchdog {
         thread::spawn(move || {
             let (mut last, mut looks) = (watching.started.load(Ordering::Relaxed), 0);
             loop {
-                thread::sleep(LOOK_EVERY);
+                thread::sleep(look_every);
                 let started = watching.started.load(Ordering::Relaxed);
                 let seed = watching.seed.load(Ordering::Relaxed);
                 looks = if started == last && seed != NONE {
@@ -46,7 +54,7 @@ impl Watchdog {
                     0
                 };
                 last = started;
-                if LOOK_EVERY * looks >= SEED_TIME_MAX {
+                if look_every * looks >= limit {
                     hang(Seed(seed));
                 }
             }
@@ -61,5 +69,28 @@ impl Watchdog {
         let result = f();
         self.seed.store(NONE, Ordering::Relaxed);
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const LOOK: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn a_seed_that_takes_too_long_is_named_and_quick_ones_are_not() {
+        let (told, hangs) = mpsc::channel();
+        let watchdog = Watchdog::with_limit(Duration::from_millis(200), LOOK, move |seed| {
+            told.send(seed).ok(); // it goes on telling after the test has heard enough
+        });
+        for seed in 0..30 {
+            watchdog.during(Seed(seed), || thread::sleep(LOOK));
+        }
+        assert!(hangs.try_recv().is_err(), "many quick seeds are no hang");
+        let named = watchdog.during(Seed(412), || hangs.recv_timeout(Duration::from_secs(20)));
+        assert_eq!(named, Ok(Seed(412)));
     }
 }
