@@ -25,12 +25,6 @@ use std::{
 use dormouse::platform::LocalBoxFuture;
 use futures_util::{Stream as _, stream::FuturesUnordered};
 
-#[cfg(not(madsim))]
-compile_error!(
-    "dormouse-sim needs `--cfg madsim` in rustflags and rustdocflags: copy .cargo/config.toml of the dormouse repository into your \
-     project, and see that no RUSTFLAGS in the environment hides it"
-);
-
 /// Runs `world` to its end on a fresh executor.
 pub(crate) fn run<T>(seed: u64, world: impl Future<Output = T>) -> T {
     let runtime = madsim::runtime::Runtime::with_seed_and_config(seed, madsim::Config::default());
