@@ -92,6 +92,7 @@ where
     let violation = activations::check(&trace)
         .err()
         .or_else(|| violations.into_iter().next())
+        .or_else(|| unanswered(&history, last_reads))
         .or_else(|| {
             scenario
                 .checks
@@ -179,6 +180,23 @@ where
         remains: world.tear_down().await,
         last_reads,
     }
+}
+
+/// After the last loss of power nothing goes wrong any more: an object that still cannot be read is lost.
+fn unanswered<Op: Debug, Ret>(history: &History<Op, Ret>, last_reads: usize) -> Option<Violation> {
+    let calls = history.calls();
+    calls[calls.len() - last_reads..]
+        .iter()
+        .find_map(|call| match &call.outcome {
+            Outcome::Ok(_) => None,
+            Outcome::Failed(why) | Outcome::Unknown(why) => {
+                let why = format!("client-{}'s {:?}: {why}", call.client, call.op);
+                Some(Violation::new(
+                    "after the last loss of power every object answers",
+                    why,
+                ))
+            }
+        })
 }
 
 /// What was acknowledged must survive a last loss of power, whatever the plan's faults were.

@@ -57,17 +57,29 @@ impl Activation {
         self.spawn(async move {
             let (result, gate, batch) = handler.await;
             let result = match gate.await {
-                Ok(()) => result.map_err(|error| as_seen_by_callers(error, over_rpc)),
-                // The storage's failure takes the place of whatever the handler said (G-15).
-                Err(broken) => Err(as_seen_by_callers(broken, over_rpc)),
+                Ok(()) => {
+                    let ok = result.is_ok();
+                    point!(
+                        "output",
+                        object = &*activation.label,
+                        what = "reply",
+                        batch = batch,
+                        ok = ok
+                    );
+                    result
+                }
+                // The storage's failure takes the place of whatever the handler said (G-15): nothing of that leaves.
+                Err(broken) => {
+                    point!(
+                        "output_dropped",
+                        object = &*activation.label,
+                        what = "reply",
+                        batch = batch
+                    );
+                    Err(broken)
+                }
             };
-            point!(
-                "output",
-                object = &*activation.label,
-                what = "reply",
-                batch = batch,
-                ok = result.is_ok()
-            );
+            let result = result.map_err(|error| as_seen_by_callers(error, over_rpc));
             let _ = reply.send(result); // nobody waits any more: the caller is gone
         });
     }

@@ -30,14 +30,14 @@ impl Ending {
 }
 
 impl Activation {
-    /// Nothing is in flight: no handler, no critical section, no background task.
+    /// Nothing is in flight: no handler, no critical section, no background task, no call that waits for a write to be durable.
     pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight.get() == 0 && !self.has_ended()
+        self.in_flight.get() == 0 && self.output.is_clear() && !self.has_ended()
     }
 
     pub(super) fn task_done(self: &Rc<Self>) {
         self.in_flight.set(self.in_flight.get() - 1);
-        if self.is_idle() {
+        if self.in_flight.get() == 0 && !self.has_ended() {
             self.wait_for_hibernation();
         }
     }
@@ -53,8 +53,11 @@ impl Activation {
             timer.await;
             if let Some(activation) = activation.upgrade()
                 && activation.arrivals.get() == arrivals
+                && !activation.hibernate()
+                && activation.in_flight.get() == 0
+                && !activation.has_ended()
             {
-                activation.hibernate();
+                activation.wait_for_hibernation(); // a write is still on its way to the disk
             }
         }));
     }

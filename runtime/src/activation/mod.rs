@@ -122,6 +122,11 @@ impl Activation {
                 class.construct(state, env)
             }));
             made.unwrap_or_else(|panic| {
+                point!(
+                    "panicked",
+                    object = &*activation.label,
+                    text = panic_text(&*panic)
+                );
                 Err(Error::from(format!("panicked: {}", panic_text(&*panic))))
             })
         });
@@ -148,6 +153,9 @@ impl Activation {
 
     /// Runs `task` until it is done or the activation ends; until then the object is not idle.
     pub(crate) fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) {
+        if self.has_ended() {
+            return; // started in the turn in which the end came: nobody would ever stop it
+        }
         let (abort, registration) = AbortHandle::new_pair();
         {
             let mut aborts = self.aborts.borrow_mut();

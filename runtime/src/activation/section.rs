@@ -4,7 +4,7 @@
 //! may run. If it fails or takes longer than thirty seconds, the object is reset, and whoever awaits the section never hears of it.
 
 use std::{
-    cell::Cell,
+    cell::RefCell,
     future::{Future, poll_fn},
     pin::pin,
     rc::Rc,
@@ -34,18 +34,19 @@ impl Activation {
         T: 'static,
         F: Future<Output = Result<T>> + 'static,
     {
-        let waiting = Turn::current().map(|turn| turn.task);
-        let parent = waiting
-            .as_ref()
-            .map_or_else(|| Rc::clone(&self.input), |task| Rc::clone(&task.scope));
+        let parent = Turn::current().map_or_else(
+            || Rc::clone(&self.input),
+            |turn| Rc::clone(&turn.task.scope),
+        );
         let (done, result) = oneshot::channel();
-        let awaited = Rc::new(Cell::new(false));
+        // Not the one who asked for the section: its result may be awaited elsewhere.
+        let awaited_by: Rc<RefCell<Option<Rc<Task>>>> = Rc::default();
         let too_deep = parent.depth() >= SECTION_DEPTH_MAX;
         if !too_deep {
             // The place is taken now: sections asked for in one turn run in the order of asking (BCW-3).
             let place = parent.enter_section();
             let activation = Rc::clone(self);
-            let awaited = Rc::clone(&awaited);
+            let awaited_by = Rc::clone(&awaited_by);
             self.spawn(async move {
                 let kept = place.await;
                 let section = kept.open_section();
@@ -58,10 +59,13 @@ impl Activation {
                     Ok(value) => value,
                     Err(error) => return activation.reset(error.with_reset()),
                 };
+                // Sections that the callback asked for and did not await belong to this one: it ends after them (BCW-3).
+                let last = section.enter_section().await;
                 kept.end_section(&section);
+                drop(last);
                 if done.send(value).is_ok()
-                    && awaited.get()
-                    && let Some(task) = waiting
+                    && let Some(task) = awaited_by.borrow_mut().take()
+                    && kept.is_for(&task.scope)
                 {
                     // The one who awaits goes on before any event that waits (C-9): the lock is handed to him.
                     *task.handed_over.borrow_mut() = Some(kept);
@@ -76,7 +80,7 @@ impl Activation {
             }
             let mut result = pin!(result);
             poll_fn(|cx| {
-                awaited.set(true);
+                *awaited_by.borrow_mut() = Turn::current().map(|turn| turn.task);
                 match result.as_mut().poll(cx) {
                     Poll::Ready(Ok(value)) => Poll::Ready(Ok(value)),
                     // The section failed and the object is being reset: this never settles (C-10).

@@ -88,6 +88,11 @@ impl<F: Future> Future for Gated<F> {
         match outcome {
             Ok(poll) => poll,
             Err(panic) => {
+                point!(
+                    "panicked",
+                    object = &*this.activation.label,
+                    text = panic_text(&*panic)
+                );
                 // Its Rust state may be half changed: throw the instance away.
                 this.activation
                     .reset(Error::from(format!("panicked: {}", panic_text(&*panic))).with_reset());

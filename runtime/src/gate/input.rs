@@ -133,7 +133,7 @@ impl Lock {
 
     /// Ends `section`, which this lock was kept for: whatever still waits in it queues at the parent from now on (BCW-4, C-14).
     pub(crate) fn end_section(&self, section: &InputGate) {
-        let parent = &self.0;
+        let parent = self.0.in_force();
         parent
             .sections
             .borrow_mut()
@@ -142,7 +142,12 @@ impl Lock {
             .events
             .borrow_mut()
             .append(&mut section.events.borrow_mut());
-        *section.adopted_by.borrow_mut() = Some(Rc::clone(parent));
+        *section.adopted_by.borrow_mut() = Some(parent);
+    }
+
+    /// Whether this is the lock for turns in `scope`.
+    pub(crate) fn is_for(&self, scope: &Rc<InputGate>) -> bool {
+        Rc::ptr_eq(&self.0.in_force(), &scope.in_force())
     }
 }
 

@@ -83,6 +83,11 @@ impl OutputGate {
         })
     }
 
+    /// Nothing is held back.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.outstanding.borrow().is_empty()
+    }
+
     /// Breaks the gate: every present and later [`pass`](Self::pass) fails with `error`. The first reason stays.
     pub(crate) fn break_with(&self, error: Error) {
         if self.broken.borrow().is_some() {

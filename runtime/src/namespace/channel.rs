@@ -24,9 +24,13 @@ pub struct ObjectAddress {
 
 impl ObjectAddress {
     pub(crate) fn new(class: Rc<str>, id: RawId) -> Self {
+        let place = id
+            .jurisdiction()
+            .map(|place| format!("@{}", place.as_str()))
+            .unwrap_or_default();
         let label = match id.name() {
-            Some(name) => format!("{class}/{name}"),
-            None => format!("{class}/{:.8}", id.to_string()),
+            Some(name) => format!("{class}/{name}{place}"),
+            None => format!("{class}/{:.8}{place}", id.to_string()),
         };
         Self {
             class,

@@ -47,6 +47,13 @@ impl ObjectStorage {
     /// The reason for which the storage is closed.
     pub(super) fn begin_write(&self, confirm: Confirm) -> Result<Rc<Database>> {
         let database = self.database()?;
+        if self.batch.borrow().is_some() && database.is_autocommit() {
+            // A conflict clause rolled the whole batch back (SQLTX-14). Going on, the rest of the turn would be committed without its beginning.
+            let error =
+                Error::from("cannot commit - no transaction is active: SQLITE_ERROR").with_reset();
+            self.break_with(error.clone());
+            return Err(error);
+        }
         if self.batch.borrow().is_none() {
             database
                 .run(own::BEGIN)

@@ -8,7 +8,7 @@ use std::{path::PathBuf, pin::pin, process::ExitCode, rc::Rc};
 use anyhow::Context as _;
 use clap::Parser;
 use dormouse::{
-    Env, Node, Request, RequestInit, Response, Result, StartError,
+    Env, Method, Node, Request, RequestInit, Response, Result, StartError,
     platform::{Platform, real},
     server::{self, FetchHandler},
 };
@@ -92,7 +92,8 @@ async fn forward(env: &Env, mut request: Request) -> Result<Response> {
     let mut init = RequestInit::new();
     init.with_method(request.method())
         .with_headers(request.headers().clone());
-    if !body.is_empty() {
+    // A GET may not have one; what a client sent along with it is of no use to the object.
+    if !body.is_empty() && !matches!(request.method(), Method::Get | Method::Head) {
         init.with_body(Some(body.into()));
     }
     // A stub for each request: one that met a reset would fail for ever.

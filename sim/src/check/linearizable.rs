@@ -18,6 +18,9 @@ pub const PROMISE_ORDER: &str =
 /// The promise about survival.
 pub const PROMISE_DURABLE: &str = "what was acknowledged survives a loss of power";
 
+/// The promise of the checker itself: within its bounds it finds an answer.
+pub const PROMISE_JUDGED: &str = "the history can be judged";
+
 /// Checks every object of a run against a sequential [`Model`].
 pub struct Linearizable<M> {
     model: M,
@@ -47,7 +50,7 @@ where
                 let why = format!(
                     "the checker gave up after {steps} steps; make the history shorter or the model simpler"
                 );
-                Err(Violation::new("the history can be judged", why))
+                Err(Violation::new(PROMISE_JUDGED, why))
             }
             Verdict::Violation(violation) => {
                 let calls = run.history.calls();

@@ -22,7 +22,7 @@ use super::{
     table::{self, Row},
     worker::{self, AfterFailure, Answer, Task},
 };
-use crate::{Detail, Seed, Suite, Violation};
+use crate::{Detail, Seed, Suite, Violation, check::linearizable};
 
 /// How many seeds of a correct suite are run unless asked otherwise.
 const SEEDS_DEFAULT: u64 = 1_000;
@@ -229,7 +229,12 @@ fn explore(
             // Asked for by name, a faulty suite shows what was found.
             Expectation::IsFound => row.summary.failures.first().filter(|_| suites.len() == 1),
         };
-        if let Some(failure) = wanted {
+        if let Some(failure) = wanted.filter(|failure| failure.violation.promise == pool::RUN_ENDS)
+        {
+            // Run again in this process, it would end this process.
+            println!("\nseed {} broke {}", failure.seed, failure.violation);
+            println!("again    dormouse replay {} {}", row.suite, failure.seed);
+        } else if let Some(failure) = wanted {
             let suite = listed.suite();
             println!();
             let again = format!("dormouse replay {} {}", suite.name(), failure.seed);
@@ -280,11 +285,12 @@ fn run_tasks(
         let row = &mut rows[row_of[&finished.task.suite]];
         progress.set_message(row.suite.clone());
         if row.expectation == Expectation::IsFound {
-            let found = finished
+            let failure = finished
                 .summary
                 .failures
                 .first()
-                .map(|failure| failure.seed.0 - finished.task.first + 1);
+                .filter(|failure| is_about_the_object(failure));
+            let found = failure.map(|failure| failure.seed.0 - finished.task.first + 1);
             row.searches.push(found);
         }
         row.summary.merge(finished.summary);
@@ -303,6 +309,16 @@ fn run_tasks(
     compare_samples(&samples, &mut rows, &row_of)?;
     eprintln!("{:.1} s on {jobs} worker processes", searched.as_secs_f64());
     Ok(rows)
+}
+
+/// Whether a failure says something of the object, and not of the simulator: only that finds a bug.
+fn is_about_the_object(failure: &super::Failure) -> bool {
+    let ours = [
+        pool::RUN_ENDS,
+        super::NO_PANIC,
+        linearizable::PROMISE_JUDGED,
+    ];
+    !ours.contains(&failure.violation.promise.as_str())
 }
 
 /// How many of the passing runs are looked at a second time.

@@ -130,6 +130,9 @@ impl Summary {
     }
 }
 
+/// The promise that runtime and simulator make for themselves.
+pub(crate) const NO_PANIC: &str = "runtime and simulator do not panic";
+
 /// Runs one seed; a panic of the simulator or the runtime is a broken promise of theirs.
 pub(crate) fn run_seed(suite: &Suite, seed: Seed, detail: Detail) -> Run {
     let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -141,6 +144,6 @@ pub(crate) fn run_seed(suite: &Suite, seed: Seed, detail: Detail) -> Run {
             .copied()
             .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("(no text)");
-        Run::panicked(Violation::new("runtime and simulator do not panic", text))
+        Run::panicked(Violation::new(NO_PANIC, text))
     })
 }

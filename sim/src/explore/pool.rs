@@ -13,12 +13,15 @@ use std::{
 
 use super::{
     Failure, Summary,
-    worker::{AfterFailure, Answer, Task},
+    worker::{ANSWER, AfterFailure, Answer, Task},
 };
 use crate::{Seed, Violation};
 
 /// The subcommand that makes the command a worker.
 pub(super) const WORKER: &str = "worker";
+
+/// The promise that a run broke which took its process with it.
+pub(super) const RUN_ENDS: &str = "a run ends";
 
 /// What one task came to.
 #[derive(Debug)]
@@ -91,13 +94,33 @@ fn work_off(
                 }
             }
             Some(Answer::Hangs(seed)) => {
+                if task.after_failure == AfterFailure::GoOn {
+                    // What the worker had found before is lost with it, and what comes after was never run.
+                    let (before, after) =
+                        (seed.0 - task.first, task.first + task.count - seed.0 - 1);
+                    let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+                    tasks.push_front(Task {
+                        first: seed.0 + 1,
+                        count: after,
+                        ..task.clone()
+                    });
+                    tasks.push_front(Task {
+                        count: before,
+                        ..task.clone()
+                    });
+                    tasks.retain(|task| task.count > 0);
+                }
                 let failure = Failure {
                     seed,
-                    violation: Violation::new("a run ends", "the run hangs in real time"),
+                    violation: Violation::new(RUN_ENDS, "the run hangs in real time"),
                     hash: 0,
                 };
                 let summary = Summary {
-                    seeds: seed.0 - task.first + 1,
+                    seeds: if task.after_failure == AfterFailure::GoOn {
+                        1
+                    } else {
+                        seed.0 - task.first + 1
+                    },
                     failures: vec![failure],
                     ..Summary::default()
                 };
@@ -128,7 +151,7 @@ fn find_the_killer(task: Task) -> io::Result<Finished> {
             Some(Answer::Done { summary: one, .. }) => summary.merge(one),
             Some(Answer::Hangs(_)) | None => {
                 summary.seeds += 1;
-                let violation = Violation::new("a run ends", "the run killed its process");
+                let violation = Violation::new(RUN_ENDS, "the run killed its process");
                 summary.failures.push(Failure {
                     seed: Seed(first),
                     violation,
@@ -139,6 +162,19 @@ fn find_the_killer(task: Task) -> io::Result<Finished> {
         if !summary.failures.is_empty() && task.after_failure == AfterFailure::Stop {
             break;
         }
+    }
+    if summary.failures.is_empty() {
+        let why = format!(
+            "a worker died over seeds {} to {}, and over none of them alone",
+            task.first,
+            task.first + task.count - 1
+        );
+        let violation = Violation::new(RUN_ENDS, why);
+        summary.failures.push(Failure {
+            seed: Seed(task.first),
+            violation,
+            hash: 0,
+        });
     }
     Ok(Finished {
         task,
@@ -198,9 +234,15 @@ impl Worker {
         line.push('\n');
         self.tasks.write_all(line.as_bytes()).ok()?;
         self.tasks.flush().ok()?;
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).ok()?;
-        serde_json::from_str(&answer).ok()
+        loop {
+            let mut line = Vec::new();
+            if self.answers.read_until(b'\n', &mut line).ok()? == 0 {
+                return None; // it is gone
+            }
+            if let Some(answer) = line.strip_prefix(ANSWER.as_bytes()) {
+                return serde_json::from_slice(answer).ok();
+            }
+        }
     }
 }
 

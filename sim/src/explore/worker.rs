@@ -25,6 +25,9 @@ pub struct Task {
     pub after_failure: AfterFailure,
 }
 
+/// How the line of an answer begins.
+pub(super) const ANSWER: &str = "dormouse-answer ";
+
 /// What to do when a seed has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AfterFailure {
@@ -85,8 +88,8 @@ pub fn serve(suites: &[Listed]) -> io::Result<()> {
 }
 
 fn say(answer: &Answer) -> io::Result<()> {
-    let mut line = serde_json::to_string(answer)?;
-    line.push('\n');
+    // An object may print, too: answers are told from that by how their line begins.
+    let line = format!("\n{ANSWER}{}\n", serde_json::to_string(answer)?);
     let mut out = io::stdout().lock();
     out.write_all(line.as_bytes())?;
     out.flush()

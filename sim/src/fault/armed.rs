@@ -129,6 +129,13 @@ impl ArmedFaults {
         }
     }
 
+    /// Whether a sync that is waited for on the spot fails.
+    pub(crate) fn barrier_fails(&mut self) -> bool {
+        let fails = std::mem::take(&mut self.fail_next_sync);
+        self.effects.add(FaultKind::FailSync, u64::from(fails));
+        fails
+    }
+
     /// How long a sync that starts now takes, and whether it fails.
     pub(crate) fn sync(&mut self, draw: &mut Draw) -> (Duration, bool) {
         let usual = match draw.below(8) {

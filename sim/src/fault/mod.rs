@@ -132,12 +132,14 @@ impl fmt::Display for Fault {
 }
 
 /// The injection points at which generated faults may fire: passages that every workload makes, each opening a window of its own.
-pub const POINTS: [&str; 14] = [
+pub const POINTS: [&str; 16] = [
     "activation_start",
+    "checkpoint",
     "commit",
     "committed",
     "constructed",
     "deliver",
+    "disk_barrier",
     "disk_sync",
     "disk_synced",
     "disk_write",
@@ -234,12 +236,17 @@ fn trigger(clients: usize) -> impl Strategy<Value = Trigger> {
     prop_oneof![
         2 => early.prop_map(Trigger::At),
         1 => any_time.prop_map(Trigger::At),
-        5 => (prop::sample::select(&POINTS[..]), 1..30_u64, 0..=clients).prop_map(|(name, nth, machine)| {
+        5 => (prop::sample::select(&POINTS[..]), nth(), 0..=clients).prop_map(|(name, nth, machine)| {
             // Only links are passed on the clients' machines.
             let machine = if name.starts_with("link_") && machine > 0 { format!("client-{machine}") } else { SERVER.to_owned() };
             Trigger::Point { machine, name: name.to_owned(), nth }
         }),
     ]
+}
+
+/// Mostly early passages; later ones for points that are passed often, such as writes in the middle of a checkpoint.
+fn nth() -> impl Strategy<Value = u64> {
+    prop_oneof![2 => 1..4_u64, 4 => 4..30_u64, 2 => 30..300_u64]
 }
 
 fn millis() -> impl Strategy<Value = u64> {

@@ -90,14 +90,22 @@ impl DiskImage {
         self.changes
     }
 
-    /// Whether every change up to number `until` to the files that begin with `prefix` is durable.
+    /// Whether what the files that begin with `prefix` say is durable, as far as it was written up to change number `until`.
+    ///
+    /// Of files other than logs, what a failed sync covered does not count: a checkpoint copied it from the log, where it still stands until a
+    /// later checkpoint has written it again.
     pub(crate) fn durable_through(&self, prefix: &str, until: u64) -> bool {
         let files = self
             .files
             .range(prefix.to_owned()..)
             .take_while(|(path, _)| path.starts_with(prefix));
-        let mut inodes = files.map(|(_, inode)| &self.inodes[inode]);
-        inodes.all(|file| file.unsynced.iter().all(|change| change.number > until))
+        files.into_iter().all(|(path, inode)| {
+            let is_log = path.ends_with("-wal");
+            let unsynced = &self.inodes[inode].unsynced;
+            unsynced
+                .iter()
+                .all(|change| change.number > until || (change.forgotten && !is_log))
+        })
     }
 
     /// The power goes off and on: what was not durable survives in part, as `draw` decides.
@@ -431,8 +439,13 @@ impl Disk for SimDisk {
     fn barrier(&self, file: FileId) -> Result<(), DiskError> {
         let inode = self.inode(file)?;
         self.point("disk_barrier", 0)?;
+        let fails = self.world.faults.borrow_mut().barrier_fails();
         let mut image = self.machine.disk.borrow_mut();
         let until = image.changes;
+        if fails {
+            image.forget_until(inode, until);
+            return Err(DiskError::Io("sync failed".into()));
+        }
         image.sync_until(inode, until);
         Ok(())
     }

@@ -9,7 +9,7 @@ const FILE: u64 = 1;
 
 fn image_with(synced: &[u8]) -> DiskImage {
     let mut image = DiskImage::default();
-    image.files.insert("file".to_owned(), FILE);
+    image.files.insert("file-wal".to_owned(), FILE);
     image.inodes.insert(FILE, File::default());
     image.made = FILE;
     write(&mut image, 0, synced);
@@ -33,7 +33,7 @@ fn after_power_loss(prepare: impl Fn() -> DiskImage) -> BTreeSet<Option<Vec<u8>>
     let outcomes = (0..400).map(|seed| {
         let mut image = prepare();
         image.lose_power(&mut Seed(seed).draw("power", "test", 0));
-        let inode = image.files.get("file").copied();
+        let inode = image.files.get("file-wal").copied();
         inode.map(|inode| image.inodes[&inode].cache.clone())
     });
     outcomes.collect()
@@ -133,7 +133,7 @@ fn an_unsynced_truncation_may_be_undone() {
 fn a_file_whose_name_was_never_synced_may_be_gone() {
     let outcomes = after_power_loss(|| {
         let mut image = DiskImage::default();
-        image.files.insert("file".to_owned(), FILE);
+        image.files.insert("file-wal".to_owned(), FILE);
         image.inodes.insert(FILE, File::default());
         write(&mut image, 0, b"new");
         image
@@ -155,7 +155,7 @@ fn what_a_failed_sync_covered_is_not_made_durable_by_a_later_one_unless_it_is_wr
         let mut image = failed();
         let all = image.changes();
         image.sync_until(FILE, all);
-        assert!(!image.durable_through("file", all));
+        assert!(!image.durable_through("file-wal", all));
         image
     };
     assert!(
@@ -167,7 +167,7 @@ fn what_a_failed_sync_covered_is_not_made_durable_by_a_later_one_unless_it_is_wr
         write(&mut image, 0, b"new");
         let all = image.changes();
         image.sync_until(FILE, all);
-        assert!(image.durable_through("file", all));
+        assert!(image.durable_through("file-wal", all));
         image
     };
     assert_eq!(

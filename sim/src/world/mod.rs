@@ -24,7 +24,7 @@ use std::{
 };
 
 use dormouse::{
-    Env, NodeBuilder,
+    Env, NodeBuilder, StartError,
     platform::{Leg, Platform},
 };
 
@@ -47,6 +47,9 @@ use crate::{
     seed::Seed,
     trace::Trace,
 };
+
+/// When a node that could not start is started again.
+const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// How many things may happen at one instant before it is taken for a loop that never ends.
 const HAPPENINGS_AT_ONE_INSTANT_MAX: u32 = 100_000;
@@ -223,6 +226,10 @@ impl World {
             match serves.start(platform) {
                 Ok(node) => *machine.node.borrow_mut() = Some(node),
                 Err(_) if life.is_dead() => {}
+                // The disk refused: whoever watches over the process starts it again.
+                Err(StartError::Disk(_)) => {
+                    world.crash(FaultKind::ProcessCrash, START_AGAIN_AFTER);
+                }
                 Err(error) => world.violated(Violation::new(
                     "the node starts on its data folder",
                     error.to_string(),
@@ -434,6 +441,16 @@ impl World {
     fn consult_oracle(&self, name: &'static str) {
         let trace = self.trace.borrow();
         let event = trace.last().expect("it has just been recorded");
+        if name == "panicked" {
+            let (object, text) = (
+                event.text("object").unwrap_or_default(),
+                event.text("text").unwrap_or_default(),
+            );
+            self.violated(Violation::new(
+                "no object panics",
+                format!("{object}: {text}"),
+            ));
+        }
         debug_assert_eq!(event.name(), name);
         if !DurabilityOracle::listens_to(name) {
             return;
