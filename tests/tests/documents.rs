@@ -88,10 +88,7 @@ fn the_readme_is_compiled_and_has_something_to_compile() {
     let includes = include_str!("../src/lib.rs");
     assert!(includes.contains("include_str!(\"../../README.md\")"));
     let readme = fs::read_to_string(repository().join("README.md")).expect("there is one");
-    assert!(
-        readme.matches("```rust").count() >= 2,
-        "the README lost its examples"
-    );
+    assert!(readme.contains("```rust"), "the README lost its example");
 }
 
 #[test]

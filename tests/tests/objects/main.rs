@@ -10,6 +10,7 @@
 //! - `errors`: what of a failure reaches the caller;
 //! - `resets`: what a failure ends, and what it leaves alone;
 //! - `lifecycle`: idle times, hibernation, restarts;
+//! - `nesting`: sections awaited elsewhere, or by nobody;
 //! - `identity`: ids and names;
 //! - `storage`: what is separate, what is undone.
 
@@ -23,6 +24,7 @@ mod errors;
 mod gates;
 mod identity;
 mod lifecycle;
+mod nesting;
 mod reentrancy;
 mod resets;
 mod sections;
