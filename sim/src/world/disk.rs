@@ -151,17 +151,26 @@ impl DiskImage {
             return;
         };
         let durable = file.durable.get_or_insert_default();
+        let mut written = Vec::new();
         file.unsynced.retain(|change| {
             let covered = change.number <= until && !change.forgotten;
             if covered {
                 change.what.apply(durable);
+                if matches!(change.what, What::Write { .. }) {
+                    written.push((change.number, change.what.range()));
+                }
             }
             !covered
         });
         // What was forgotten and has been written again since is on the disk after all.
         let (cache, durable) = (&file.cache, file.durable.get_or_insert_default());
-        file.unsynced
-            .retain(|change| !(change.forgotten && change.what.is_in(durable, cache)));
+        file.unsynced.retain(|change| {
+            let lost = change.what.range();
+            let written_again = written.iter().any(|(number, over)| {
+                *number > change.number && over.start <= lost.start && lost.end <= over.end
+            });
+            !(change.forgotten && (written_again || change.what.is_in(durable, cache)))
+        });
     }
 
     fn forget_until(&mut self, inode: u64, until: u64) {
@@ -194,6 +203,14 @@ impl What {
         match self {
             Self::Write { offset, data } => put(content, *offset, data),
             Self::Truncate { len } => content.resize(*len, 0),
+        }
+    }
+
+    /// The bytes that this wrote; of a truncation everything, since no write can stand for it.
+    fn range(&self) -> std::ops::Range<usize> {
+        match self {
+            Self::Write { offset, data } => *offset..offset + data.len(),
+            Self::Truncate { .. } => 0..usize::MAX,
         }
     }
 

@@ -174,4 +174,20 @@ fn what_a_failed_sync_covered_is_not_made_durable_by_a_later_one_unless_it_is_wr
         after_power_loss(written_again),
         BTreeSet::from([Some(b"new".to_vec())])
     );
+    let written_again_and_over = || {
+        let mut image = failed();
+        write(&mut image, 0, b"new");
+        let all = image.changes();
+        write(&mut image, 0, b"N");
+        image.sync_until(FILE, all);
+        assert!(
+            image.durable_through("file-wal", all),
+            "what was written over later does not matter"
+        );
+        image
+    };
+    assert_eq!(
+        after_power_loss(written_again_and_over),
+        BTreeSet::from([Some(b"new".to_vec()), Some(b"New".to_vec())])
+    );
 }
