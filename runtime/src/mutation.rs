@@ -31,6 +31,7 @@ impl Mutation {
     /// Whether this defect is switched on for the current thread.
     #[cfg(not(feature = "mutations"))]
     #[inline]
+    #[expect(clippy::unused_self, reason = "the same call as with the feature")]
     pub(crate) const fn is_active(self) -> bool {
         false
     }
