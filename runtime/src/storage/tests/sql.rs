@@ -322,6 +322,27 @@ fn a_rollback_behind_our_back_resets_the_object() {
 }
 
 #[test]
+fn after_a_rollback_behind_our_back_the_rest_of_the_turn_is_not_committed_without_its_beginning() {
+    let node = Node::new();
+    let object = node.open();
+    object
+        .sql("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        .expect("table");
+    object.storage.end_turn();
+    assert_eq!(object.reply(), Some(Ok(())));
+    object
+        .sql("INSERT INTO t VALUES (2)")
+        .expect("the first write of the turn");
+    assert!(object.sql("INSERT OR ROLLBACK INTO t VALUES (1)").is_err());
+    let error = text(object.sql("INSERT INTO t VALUES (3)"));
+    assert!(error.contains("no transaction is active"), "{error}");
+    object.storage.end_turn();
+    object.crash();
+    let rows = node.open().sql("SELECT id FROM t").expect("it is there");
+    assert_eq!(rows, [[SqlStorageValue::Integer(1)]]);
+}
+
+#[test]
 fn a_failed_statement_undoes_itself_and_the_batch_goes_on() {
     let object = object_with_numbers();
     object.sql("INSERT INTO t VALUES (4, 'd')").expect("insert");
