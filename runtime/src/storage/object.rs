@@ -30,9 +30,6 @@ use crate::{
 /// From how many bytes on the write-ahead log is moved into the database: about a thousand pages, as SQLite itself does.
 pub(crate) const WAL_BYTES_MAX: u64 = 4 << 20;
 
-/// How many forgotten cursors may stand in the list of open ones before it is tidied up.
-const CURSORS_BEFORE_CLEANING: usize = 16;
-
 /// What the storage of an activation is made of.
 pub(crate) struct StorageSetup {
     pub(crate) disk: Rc<dyn Disk>,
@@ -92,7 +89,7 @@ pub(crate) struct ObjectStorage {
     pub(super) alarm_handler: Cell<bool>,
     pub(super) delete_all_deletes_alarm: bool,
     now: Rc<dyn Fn() -> WallTime>,
-    /// Cursors whose statements have not ended.
+    /// Cursors, each of which keeps its statement and so the connection.
     cursors: RefCell<Vec<Weak<RefCell<CursorState>>>>,
     /// A critical error of SQLite broke the storage (SQLTX-11).
     pub(super) had_critical_error: Cell<bool>,
@@ -283,10 +280,10 @@ impl ObjectStorage {
         Error::from(failure.text)
     }
 
-    /// Remembers a cursor whose statement has not ended.
+    /// Remembers a cursor, to take its statement away at the end. Forgotten ones are tidied up before the list grows.
     pub(super) fn register_cursor(&self, cursor: &Rc<RefCell<CursorState>>) {
         let mut cursors = self.cursors.borrow_mut();
-        if cursors.len() >= CURSORS_BEFORE_CLEANING {
+        if cursors.len() == cursors.capacity() {
             cursors.retain(|cursor| cursor.strong_count() > 0);
         }
         cursors.push(Rc::downgrade(cursor));

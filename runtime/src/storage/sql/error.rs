@@ -66,7 +66,13 @@ fn in_the_originals_words(message: &str) -> String {
     if message == "triggers nested too deep" {
         return "too many levels of trigger recursion".to_owned();
     }
-    match message.strip_prefix("not authorized to use function: ") {
+    let function = message
+        .strip_prefix("not authorized to use function: ")
+        .or_else(|| {
+            let function = message.strip_prefix("wrong number of arguments to function ")?;
+            function.strip_suffix("()")
+        });
+    match function {
         Some(function) if !is_known_function(function) => format!("no such function: {function}"),
         _ => message.to_owned(),
     }

@@ -7,6 +7,10 @@
 //! Exact but for three things: a search for a key in an index that is no unique one, repeated within a join, counts although it may have
 //! found nothing; a search for a row by an id that is no number counts; and `count(*)` of a whole table counts the rows that the
 //! table has when somebody asks. Without the two options of `build.rs` nothing is executed under count, and both figures are estimates.
+#![cfg_attr(
+    not(sqlite_counts),
+    expect(dead_code, reason = "SQLite was not compiled to count")
+)]
 
 use std::cell::{Cell, RefCell};
 

@@ -9,6 +9,7 @@ use std::{ffi::CStr, panic::UnwindSafe, rc::Rc, sync::OnceLock};
 use rusqlite::{
     Connection,
     functions::{Context, FunctionFlags},
+    limits::Limit,
     types::{Value, ValueRef},
 };
 use send_wrapper::SendWrapper;
@@ -64,9 +65,6 @@ const REFUSED: [&str; 15] = [
     "subtype",
 ];
 
-/// The largest blob that `randomblob` makes.
-const RANDOM_BLOB_BYTES_MAX: i64 = 1 << 30;
-
 /// Whether the object's code may use a function.
 pub(super) fn is_allowed(name: &str) -> bool {
     ALLOWED
@@ -114,6 +112,7 @@ fn replace_random_functions(
         source.fill(&mut bytes);
         Ok(i64::from_le_bytes(bytes))
     })?;
+    let len_max = connection.limit(Limit::SQLITE_LIMIT_LENGTH)?;
     let source = SendWrapper::new(Rc::clone(entropy));
     connection.create_scalar_function(c"randomblob", 1, flags, move |context| {
         // As in SQLite: anything below one, or that is no number, gives one byte.
@@ -136,7 +135,7 @@ fn replace_random_functions(
                 None,
             )
         };
-        if len > RANDOM_BLOB_BYTES_MAX {
+        if len > i64::from(len_max) {
             return Err(too_big());
         }
         let mut bytes = vec![0; usize::try_from(len.max(1)).map_err(|_| too_big())?];

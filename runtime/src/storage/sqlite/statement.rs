@@ -10,7 +10,7 @@ use self_cell::self_cell;
 
 use super::{counts::Before, handle::Handle};
 
-/// How many bytes of text the resting statements may have (EX-8) ...
+/// How many bytes of text the resting statements may have together (EX-8) ...
 const TEXT_BYTES_MAX: usize = 1 << 20;
 /// ... and how many there may be: each holds some kilobytes of SQLite's.
 const STATEMENTS_MAX: usize = 64;
@@ -131,8 +131,9 @@ impl Resting {
 
     pub(super) fn put(&mut self, mut statement: Compiled) {
         let text = Rc::clone(&statement.about.text);
-        if self.by_text.contains_key(&text) {
-            return; // a copy, made while this one was in use
+        let is_part_of_script = statement.about.len < text.trim_end().len();
+        if is_part_of_script || self.by_text.contains_key(&text) {
+            return; // a script's statements run once, and a copy was made while this one was in use
         }
         statement
             .cells
