@@ -77,6 +77,7 @@ pub(crate) mod own {
 
 /// A connection to one object's database.
 pub(crate) struct Database {
+    /// Shared with the compiled statements, none of which outlives this.
     connection: Rc<Connection>,
     /// Compiled statements of the object's code.
     resting: RefCell<Resting>,
