@@ -23,8 +23,8 @@ self_cell!(
 
 /// A statement that was compiled and has not begun.
 pub(super) struct Statement {
-    database: Rc<Database>,
     compiled: Compiled,
+    database: Rc<Database>, // goes last: with it the files go
 }
 
 impl Statement {
@@ -80,8 +80,8 @@ impl Statement {
 
 /// A statement under way, or over.
 pub(super) struct Running {
-    database: Rc<Database>,
     state: State,
+    database: Rc<Database>, // goes after the statement: with it the files go
     about: Rc<About>,
     /// Rows fetched so far.
     fetched: u64,

@@ -19,6 +19,7 @@ use send_wrapper::SendWrapper;
 use super::{
     ObjectFiles,
     authorizer::{Authorizer, MODULES, USE_TRANSACTION, is_reserved},
+    counting::Programs,
     counts::Counts,
     functions, handle,
     statement::{About, Compiled, Resting},
@@ -75,20 +76,19 @@ pub(crate) mod own {
 
     pub(crate) const SIZE: &str = "SELECT (page_count - freelist_count) * page_size \
          FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
-    #[cfg(sqlite_counts)]
     pub(super) const TABLE_OF_ROOT: &str = "SELECT tbl_name FROM sqlite_schema WHERE rootpage = ?1 \
          UNION ALL SELECT 'sqlite_schema' WHERE ?1 = 1";
 }
 
 /// A connection to one object's database.
 pub(crate) struct Database {
+    /// Shared with the compiled statements, none of which outlives this.
     connection: Rc<Connection>,
     /// Compiled statements of the object's code.
     resting: RefCell<Resting>,
     /// The object's code had something compiled.
     has_compiled: Cell<bool>,
-    #[cfg(sqlite_counts)]
-    programs: std::cell::OnceCell<handle::ProgramReader>,
+    programs: Programs,
     authorizer: Rc<Authorizer>,
     ports: Rc<Ports>,
     _registration: Registration,
@@ -136,8 +136,7 @@ impl Database {
             connection: Rc::new(connection),
             resting: RefCell::default(),
             has_compiled: Cell::default(),
-            #[cfg(sqlite_counts)]
-            programs: std::cell::OnceCell::new(),
+            programs: Programs::default(),
             authorizer,
             ports,
             _registration: registration,
@@ -205,63 +204,19 @@ impl Database {
     }
 
     /// An execution of a statement begins: its counts do so, too.
-    #[cfg_attr(
-        not(sqlite_counts),
-        expect(
-            clippy::unused_self,
-            reason = "there is nothing to read without counters"
-        )
-    )]
     pub(crate) fn begin_counting(&self, statement: &Compiled) {
-        let about = statement.about();
-        #[cfg(sqlite_counts)]
-        {
-            let compiled_again = about.handle.compiled_again();
-            let may_run_triggers =
-                || !statement.is_readonly() && !about.before.is_known(compiled_again);
-            if about.before.is_used.get()
-                && may_run_triggers()
-                && let Some(program) = self.program(about)
-            {
-                about.before.note(&program, compiled_again);
-            }
-            about.handle.reset_counts();
-        }
-        about.before.is_used.set(true);
+        let _in_use = self.ports.enter();
+        self.programs.begin(statement);
     }
 
     /// What the last execution of a statement has read and written so far, in which `changed` rows were; `None` if SQLite does not count.
     pub(crate) fn counts(&self, about: &About, changed: u64) -> Option<Counts> {
-        #[cfg(sqlite_counts)]
-        {
-            let mut program = self.program(about)?;
-            let compiled_again = about.handle.compiled_again();
-            about.before.take_from(&mut program, compiled_again);
-            let execution = super::counts::Execution {
-                stepped_to: about.handle.rows_stepped_to(),
-                changed,
-                rows_below: &|root| self.rows_below(root).unwrap_or(0),
-            };
-            Some(super::counts::of(&program, &execution))
-        }
-        #[cfg(not(sqlite_counts))]
-        {
-            let _ = (about, changed);
-            None
-        }
-    }
-
-    #[cfg(sqlite_counts)]
-    fn program(&self, about: &About) -> Option<Vec<super::counts::Op>> {
         let _in_use = self.ports.enter();
-        if self.programs.get().is_none() {
-            let _ = self.programs.set(handle::ProgramReader::new().ok()?);
-        }
-        self.programs.get()?.read(&about.handle).ok()
+        let rows_below = |root| self.rows_below(root).unwrap_or(0);
+        self.programs.counts(about, changed, &rows_below)
     }
 
     /// How many rows the table has whose tree, or one of whose indexes' trees, has this root page.
-    #[cfg(sqlite_counts)]
     fn rows_below(&self, root: i64) -> rusqlite::Result<u64> {
         self.as_runtime(|connection| {
             let name: String = connection

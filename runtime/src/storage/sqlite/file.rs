@@ -304,6 +304,10 @@ fn write_code(error: &DiskError) -> Code {
     }
 }
 
+/// How large a scratch file may get: a query that never ends of itself ends here, and not with the process. The original bounds
+/// what SQLite takes altogether at this size.
+const SCRATCH_BYTES_MAX: usize = 512 << 20;
+
 /// A file without a name: what a large sort or a long statement spills. It lives in memory and dies with its handle.
 #[derive(Default)]
 pub(super) struct ScratchFile(RefCell<Vec<u8>>);
@@ -323,7 +327,9 @@ impl VfsFile for ScratchFile {
     fn write_at(&self, data: &[u8], offset: u64) -> Result<(), Code> {
         let mut contents = self.0.borrow_mut();
         let start = usize::try_from(offset).map_err(|_| ffi::SQLITE_FULL)?;
-        let end = start.checked_add(data.len()).ok_or(ffi::SQLITE_FULL)?;
+        let end = start.checked_add(data.len());
+        let end = end.filter(|end| *end <= SCRATCH_BYTES_MAX);
+        let end = end.ok_or(ffi::SQLITE_FULL)?;
         if contents.len() < end {
             contents.resize(end, 0);
         }
@@ -343,5 +349,19 @@ impl VfsFile for ScratchFile {
 
     fn len(&self) -> Result<u64, Code> {
         Ok(self.0.borrow().len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scratch_file_is_full_one_day() {
+        let scratch = ScratchFile::default();
+        let end = SCRATCH_BYTES_MAX as u64;
+        assert_eq!(scratch.write_at(&[1], end), Err(ffi::SQLITE_FULL));
+        assert_eq!(scratch.write_at(&[1], u64::MAX), Err(ffi::SQLITE_FULL));
+        assert_eq!(scratch.len(), Ok(0));
     }
 }

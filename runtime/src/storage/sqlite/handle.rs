@@ -25,7 +25,13 @@ pub(super) fn keep_modules(connection: &Connection, names: &[&CStr]) {
 }
 
 /// SQLite's own pointer to a statement.
-pub(super) struct Handle(*mut ffi::sqlite3_stmt);
+pub(super) struct Handle(
+    #[cfg_attr(
+        not(sqlite_counts),
+        expect(dead_code, reason = "only counters are read through it")
+    )]
+    *mut ffi::sqlite3_stmt,
+);
 
 impl Handle {
     /// The statement of `connection` that was compiled last from the beginning of `text`, and how much of the text it took.

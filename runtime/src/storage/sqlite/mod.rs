@@ -2,13 +2,15 @@
 //!
 //! - [`database`]: one connection, opened, secured, and used either as ours or as the object's code;
 //! - [`authorizer`]: what the object's own SQL may do; [`functions`]: those that it may call;
-//! - [`statement`]: its compiled statements, and where they rest; [`counts`]: the rows that they read and write;
+//! - [`statement`]: its compiled statements, and where they rest;
+//! - [`counts`]: the rows that they read and write, from what [`counting`] reads;
 //! - [`handle`]: what SQLite says of statements in C only;
 //! - [`image`]: the first page of a new database, written by hand;
 //! - [`file`]: the two files of an object, and which of SQLite's syncs really wait;
 //! - [`vfs`]: the C side. It and [`handle`] are the only unsafe code of the runtime.
 
 mod authorizer;
+mod counting;
 mod counts;
 mod database;
 mod file;

@@ -31,6 +31,10 @@ pub(crate) struct Compiled {
 
 /// What is known of a compiled statement beside SQLite's own. Kept no longer than the statement.
 pub(crate) struct About {
+    #[cfg_attr(
+        not(sqlite_counts),
+        expect(dead_code, reason = "only counters are read through it")
+    )]
     pub(super) handle: Handle,
     /// What was handed in: the statement's own text and what stood after it.
     text: Rc<str>,

@@ -126,3 +126,51 @@ fn a_full_disk_in_the_middle_of_a_turn_breaks_the_storage_at_once() {
     );
     assert_eq!(object.sql("SELECT 1"), Err(error));
 }
+
+#[test]
+fn a_writing_cursor_that_is_open_keeps_a_transaction_from_beginning() {
+    let object = object_with_numbers();
+    let cursor = object
+        .handle
+        .sql()
+        .exec("UPDATE t SET name = 'x' RETURNING id", None)
+        .expect("update");
+    let outcome: Result<()> = object.handle.transaction_sync(|| Ok(()));
+    assert!(text(outcome).contains("SQL statements in progress"));
+    assert_eq!(cursor.raw().count(), 3);
+    assert_eq!(object.handle.transaction_sync(|| Ok(1)), Ok(1));
+    object.storage.end_turn();
+    assert_eq!(object.reply(), Some(Ok(())));
+}
+
+#[test]
+fn a_writing_cursor_of_one_row_is_over_when_the_row_was_read() {
+    let object = object_with_numbers();
+    let cursor = object
+        .handle
+        .sql()
+        .exec("UPDATE t SET name = 'x' WHERE id = 1 RETURNING id", None)
+        .expect("update");
+    assert!(cursor.raw().next().is_some_and(|row| row.is_ok()));
+    object.storage.end_turn();
+    assert_eq!(object.reply(), Some(Ok(())));
+}
+
+#[test]
+fn an_error_between_rows_takes_a_rows_place_and_ends_the_cursor() {
+    let object = object_with_numbers();
+    let cursor = object
+        .handle
+        .sql()
+        .exec(
+            "SELECT abs(CASE id WHEN 2 THEN -9223372036854775808 ELSE id END) FROM t",
+            None,
+        )
+        .expect("the first row has no error");
+    assert_eq!(
+        text(cursor.raw().next().expect("something")),
+        "integer overflow: SQLITE_ERROR"
+    );
+    assert!(cursor.raw().next().is_none());
+    assert_eq!(object.sql("SELECT 1"), Ok(vec![vec![1.into()]]));
+}
