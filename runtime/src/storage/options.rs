@@ -130,7 +130,7 @@ impl<'a> ListOptions<'a> {
 }
 
 /// The keys of a list as byte strings.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
     /// Inclusive.
     pub(super) start: Vec<u8>,

@@ -1,6 +1,6 @@
 //! Scenarios of one object's storage, on a disk that forgets.
 
-mod disk;
+pub(super) mod disk;
 mod durability;
 mod keys;
 mod sql;
@@ -126,7 +126,7 @@ impl Activation {
     }
 }
 
-fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(super) fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(noop_waker_ref())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
@@ -135,10 +135,10 @@ fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
 
 /// Polls its tasks whenever it is told to, until none of them gets on.
 #[derive(Default)]
-struct Tasks(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
+pub(super) struct Tasks(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
 
 impl Tasks {
-    fn run(&self) {
+    pub(super) fn run(&self) {
         for _ in 0..8 {
             let tasks = self.0.take();
             let mut cx = Context::from_waker(noop_waker_ref());
@@ -150,7 +150,7 @@ impl Tasks {
         }
     }
 
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         drop(self.0.take());
     }
 }
@@ -162,10 +162,10 @@ impl Spawn for Tasks {
 }
 
 #[derive(Default)]
-struct TestClock(Rc<Cell<Duration>>);
+pub(super) struct TestClock(Rc<Cell<Duration>>);
 
 impl TestClock {
-    fn advance(&self, duration: Duration) {
+    pub(super) fn advance(&self, duration: Duration) {
         self.0.set(self.0.get() + duration);
     }
 }

@@ -1,0 +1,120 @@
+//! Links that take their time and lose connections when they are told to.
+//!
+//! Fault model: a message arrives after a number of ticks, in the order of its leg; all of them can be held. The next connections that
+//! are opened can be doomed, each to lose its first call or its first reply, and everything after it.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    future::poll_fn,
+    rc::Rc,
+    task::Poll,
+};
+
+use crate::platform::{Leg, Link, Links, LocalBoxFuture, Lost};
+
+#[derive(Default)]
+pub(super) struct TestLinks(Rc<State>);
+
+#[derive(Default)]
+struct State {
+    ends: RefCell<Vec<(String, String)>>,
+    /// How many calls each connection carried, in the order in which they were opened.
+    calls: RefCell<Vec<usize>>,
+    doomed: RefCell<VecDeque<Leg>>,
+    held: Cell<bool>,
+    tick: Cell<u64>,
+    slowest: Cell<u64>,
+    chance: Cell<u64>,
+}
+
+struct TestLink {
+    state: Rc<State>,
+    number: usize,
+    doom: Option<Leg>,
+    lost: Cell<bool>,
+    latest: [Cell<u64>; 2],
+}
+
+impl TestLinks {
+    /// Messages stay on their way until this is taken back.
+    pub(super) fn hold(&self, held: bool) {
+        self.0.held.set(held);
+    }
+
+    /// Each message takes up to so many ticks, by the toss of a coin of this number.
+    pub(super) fn slow_down(&self, slowest: u64, chance: u64) {
+        self.0.slowest.set(slowest);
+        self.0.chance.set(chance | 1);
+    }
+
+    pub(super) fn tick(&self) {
+        self.0.tick.set(self.0.tick.get() + 1);
+    }
+
+    /// The next connections lose these, one each.
+    pub(super) fn lose(&self, legs: impl IntoIterator<Item = Leg>) {
+        self.0.doomed.borrow_mut().extend(legs);
+    }
+
+    /// How many calls each connection carried that was opened since this was last asked.
+    pub(super) fn take_calls(&self) -> Vec<usize> {
+        // The places stay, because the connections know their own.
+        let mut calls = self.0.calls.borrow_mut();
+        calls
+            .iter_mut()
+            .map(std::mem::take)
+            .filter(|&calls| calls > 0)
+            .collect()
+    }
+
+    pub(super) fn ends(&self) -> Vec<(String, String)> {
+        self.0.ends.borrow().clone()
+    }
+}
+
+impl Links for TestLinks {
+    fn open(&self, from: &str, to: &str) -> Rc<dyn Link> {
+        let state = &self.0;
+        state.ends.borrow_mut().push((from.into(), to.into()));
+        let number = state.calls.borrow().len();
+        state.calls.borrow_mut().push(0);
+        Rc::new(TestLink {
+            state: Rc::clone(state),
+            number,
+            doom: state.doomed.borrow_mut().pop_front(),
+            lost: Cell::new(false),
+            latest: Default::default(),
+        })
+    }
+}
+
+impl Link for TestLink {
+    fn carry(&self, leg: Leg) -> LocalBoxFuture<'static, Result<(), Lost>> {
+        if leg == Leg::Call {
+            self.state.calls.borrow_mut()[self.number] += 1;
+        }
+        if self.doom == Some(leg) {
+            self.lost.set(true);
+        }
+        let (state, lost) = (Rc::clone(&self.state), self.lost.get());
+        let mut chance = state.chance.get();
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        state.chance.set(chance);
+        let takes = chance % (state.slowest.get() + 1);
+        let latest = &self.latest[leg as usize];
+        let due = latest.get().max(state.tick.get() + takes);
+        latest.set(due);
+        Box::pin(poll_fn(move |_| {
+            if state.held.get() || state.tick.get() < due {
+                Poll::Pending // the tests poll without being woken
+            } else if lost {
+                Poll::Ready(Err(Lost))
+            } else {
+                Poll::Ready(Ok(()))
+            }
+        }))
+    }
+}
