@@ -165,12 +165,8 @@ impl LegacyStorage {
         }
         let storage = Rc::clone(self);
         Ok(Answer::Later(self.read(async move {
-            let epoch = storage.cache.borrow().epoch();
             let at = storage.ask(|connection| connection.alarm()).await?;
-            let mut cache = storage.cache.borrow_mut();
-            if cache.epoch() == epoch {
-                cache.alarm.fill(at);
-            }
+            storage.cache.borrow_mut().alarm.fill(at);
             Ok(at)
         })))
     }

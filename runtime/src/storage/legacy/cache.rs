@@ -7,18 +7,13 @@
 //!
 //! Nothing here waits, and nothing here knows of messages.
 
-use std::{
-    borrow::Borrow,
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
-
-use futures_channel::oneshot;
+use std::{borrow::Borrow, collections::BTreeMap, rc::Rc};
 
 use super::{
     Stored,
-    alarm::{AlarmChange, AlarmSlot},
+    alarm::AlarmSlot,
+    contents::CountedDelete,
+    delete_all::PendingDeleteAll,
     limits::{CLEAN_ABOVE_BYTES, UNUSED_TIME_MAX},
     ranges::{End, Ranges, successor},
 };
@@ -75,86 +70,35 @@ pub(super) enum Listed {
     Partly(BTreeMap<Key, Option<Stored>>),
 }
 
-struct Entry {
-    value: Option<Stored>,
+/// What the cache knows of a key, explicitly.
+pub(super) struct Entry {
+    pub(super) value: Option<Stored>,
     /// The number of the change, if no finished flush has carried it.
-    dirty: Option<u64>,
+    pub(super) dirty: Option<u64>,
     /// Dropped as soon as it is clean.
-    no_cache: bool,
+    pub(super) no_cache: bool,
     /// Where a clean entry stands in the order of use.
     use_number: u64,
     used_at: Instant,
 }
 
-/// A deletion whose caller waits for the number, because the cache did not know whether the keys were there (LK-7).
-pub(super) struct CountedDelete {
-    pub(super) keys: Vec<Key>,
-    /// How many more keys the call deleted that were known to be there.
-    pub(super) already: usize,
-    pub(super) waiting: RefCell<Option<oneshot::Sender<usize>>>,
-}
-
-impl CountedDelete {
-    fn is_waited_for(&self) -> bool {
-        let waiting = self.waiting.borrow();
-        waiting.as_ref().is_some_and(|caller| !caller.is_canceled())
-    }
-
-    fn settle(&self, deleted: usize) {
-        if let Some(caller) = self.waiting.borrow_mut().take() {
-            let _ = caller.send(self.already + deleted); // the caller may not wait any more
-        }
-    }
-}
-
-/// A `deleteAll` that the service has not carried out yet. Until then the whole key space is known, and every entry is dirty.
-struct PendingDeleteAll {
-    /// The changes made before it: they are written first (LK-21).
-    before: BTreeMap<Key, (u64, Option<Stored>)>,
-    before_bytes: usize,
-    counted: Vec<Rc<CountedDelete>>,
-    deletes_alarm: bool,
-    waiting: Option<oneshot::Sender<usize>>,
-}
-
-/// Which changes a flush carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// Those made before the pending `deleteAll`.
-    BeforeDeleteAll,
-    /// All that are dirty now. Not while a `deleteAll` is pending.
-    Now,
-}
-
-/// The changes that one attempt of a flush carries, fixed when it starts (LK-4).
-#[derive(Default)]
-pub(super) struct Contents {
-    pub(super) puts: Vec<(Key, Stored)>,
-    /// Deletions that nobody counts.
-    pub(super) deletes: Vec<Key>,
-    pub(super) counted: Vec<Rc<CountedDelete>>,
-    pub(super) alarm: Option<(u64, AlarmChange)>,
-    /// Which change of which key this is.
-    numbers: Vec<(Key, u64)>,
-}
-
 /// The cache of one activation.
 pub(super) struct Cache {
-    entries: BTreeMap<Key, Entry>,
-    known: Ranges,
+    pub(super) entries: BTreeMap<Key, Entry>,
+    pub(super) known: Ranges,
     /// The dirty keys in the order in which they were last written.
-    dirty: BTreeMap<u64, Key>,
-    counted: Vec<Rc<CountedDelete>>,
+    pub(super) dirty: BTreeMap<u64, Key>,
+    pub(super) counted: Vec<Rc<CountedDelete>>,
     pub(super) alarm: AlarmSlot,
-    delete_all: Option<PendingDeleteAll>,
+    pub(super) delete_all: Option<PendingDeleteAll>,
     /// Counts `deleteAll`s: what was read before one says nothing afterwards.
-    epoch: u64,
+    pub(super) epoch: u64,
     numbers: u64,
     /// The clean entries, those not used for longest first.
-    uses: BTreeMap<u64, Key>,
+    pub(super) uses: BTreeMap<u64, Key>,
     use_numbers: u64,
-    entry_bytes: usize,
-    dirty_bytes: usize,
+    pub(super) entry_bytes: usize,
+    pub(super) dirty_bytes: usize,
     ranges_checked_at: Instant,
 }
 
@@ -391,12 +335,8 @@ impl Cache {
         Written::Changed
     }
 
-    /// Remembers a deletion whose keys have been [written](Self::write) as absent, and must be counted by the service.
-    pub(super) fn count(&mut self, counted: CountedDelete) {
-        self.counted.push(Rc::new(counted));
-    }
-
-    fn insert_clean(&mut self, key: Key, value: Option<Stored>, now: Instant) {
+    /// Takes in what the service has.
+    pub(super) fn insert_clean(&mut self, key: Key, value: Option<Stored>, now: Instant) {
         self.use_numbers += 1;
         self.uses.insert(self.use_numbers, key.clone());
         self.entry_bytes += footprint(&key, value.as_ref());
@@ -411,7 +351,7 @@ impl Cache {
         assert!(former.is_none(), "only unknown keys are filled in");
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Entry> {
+    pub(super) fn remove(&mut self, key: &Key) -> Option<Entry> {
         let entry = self.entries.remove(key)?;
         let bytes = footprint(key, entry.value.as_ref());
         self.entry_bytes -= bytes;
@@ -422,138 +362,6 @@ impl Cache {
             self.uses.remove(&entry.use_number);
         }
         Some(entry)
-    }
-
-    // Flushing.
-
-    /// The changes that a flush which starts now carries.
-    pub(super) fn contents(&mut self, part: Part) -> Contents {
-        let mut contents = Contents::default();
-        let alarm_waits = self
-            .delete_all
-            .as_ref()
-            .is_some_and(|pending| pending.deletes_alarm);
-        let counted = match (part, &mut self.delete_all) {
-            (Part::BeforeDeleteAll, Some(pending)) => &mut pending.counted,
-            (Part::BeforeDeleteAll, None) => return contents,
-            (Part::Now, _) => &mut self.counted,
-        };
-        counted.retain(|counted| counted.is_waited_for());
-        let counted = counted.clone();
-        let counted_keys: BTreeSet<&Key> =
-            counted.iter().flat_map(|counted| &counted.keys).collect();
-        let mut add = |key: &Key, number: u64, value: &Option<Stored>| {
-            contents.numbers.push((key.clone(), number));
-            match value {
-                Some(value) => contents.puts.push((key.clone(), Rc::clone(value))),
-                None if counted_keys.contains(key) => {}
-                None => contents.deletes.push(key.clone()),
-            }
-        };
-        match (part, &self.delete_all) {
-            (Part::BeforeDeleteAll, Some(pending)) => {
-                for (key, (number, value)) in &pending.before {
-                    add(key, *number, value);
-                }
-            }
-            _ => {
-                for (number, key) in &self.dirty {
-                    add(key, *number, &self.entries[key].value);
-                }
-            }
-        }
-        // A new alarm goes out with the first step where the old one survives, and after the last where it does not: else it would be
-        // deleted with the old one.
-        if part == Part::Now || !alarm_waits {
-            contents.alarm = self.alarm.dirty;
-        }
-        contents.counted = counted;
-        contents
-    }
-
-    /// `contents` are durable.
-    pub(super) fn settle(&mut self, contents: Contents, outcome: &Delivered, now: Instant) {
-        for (key, number) in contents.numbers {
-            let dirty_still = self
-                .entries
-                .get(&key)
-                .is_some_and(|entry| entry.dirty == Some(number));
-            if dirty_still && let Some(entry) = self.remove(&key) {
-                if entry.no_cache {
-                    self.known.cut(key.borrow());
-                } else {
-                    self.insert_clean(key, entry.value, now);
-                }
-            } else if let Some(pending) = &mut self.delete_all
-                && let Some((before, value)) = pending.before.get(&key)
-                && *before == number
-            {
-                pending.before_bytes -= footprint(&key, value.as_ref());
-                pending.before.remove(&key);
-            }
-        }
-        for (counted, deleted) in contents.counted.iter().zip(&outcome.counts) {
-            counted.settle(*deleted);
-        }
-        self.counted.retain(|counted| counted.is_waited_for());
-        if let Some((number, _)) = contents.alarm {
-            self.alarm.settle(number, outcome.alarm_deleted);
-        }
-    }
-
-    // Deleting everything.
-
-    /// Everything is absent from now on (LK-20).
-    pub(super) fn delete_all(
-        &mut self,
-        deletes_alarm: bool,
-        waiting: oneshot::Sender<usize>,
-        now: Instant,
-    ) {
-        self.epoch += 1;
-        if deletes_alarm {
-            self.alarm.forget_for_delete_all();
-        }
-        let entries = std::mem::take(&mut self.entries);
-        let dirty_bytes = std::mem::take(&mut self.dirty_bytes);
-        self.entry_bytes = 0;
-        self.dirty.clear();
-        self.uses.clear();
-        let counted = std::mem::take(&mut self.counted);
-        self.known.insert(b"", None, now);
-        if self.delete_all.is_some() {
-            // Nothing that was written between the two was ever sent, and nothing of it is left to delete (LK-23).
-            let _ = waiting.send(0); // the caller may not wait
-            return;
-        }
-        let before = entries
-            .into_iter()
-            .filter_map(|(key, entry)| Some((key, (entry.dirty?, entry.value))));
-        self.delete_all = Some(PendingDeleteAll {
-            before: before.collect(),
-            before_bytes: dirty_bytes,
-            counted,
-            deletes_alarm,
-            waiting: Some(waiting),
-        });
-    }
-
-    pub(super) fn has_pending_delete_all(&self) -> bool {
-        self.delete_all.is_some()
-    }
-
-    /// The service has removed everything, `deleted` keys.
-    pub(super) fn delete_all_done(&mut self, deleted: usize) {
-        let Some(pending) = self.delete_all.take() else {
-            return;
-        };
-        if pending.deletes_alarm {
-            let number = self.next_number();
-            self.alarm.delete_after_delete_all(number);
-        }
-        if let Some(waiting) = pending.waiting {
-            let _ = waiting.send(deleted); // the caller may not wait
-        }
     }
 
     // Forgetting.
@@ -604,15 +412,6 @@ impl Cache {
     }
 }
 
-/// What the service answered to the contents of a flush.
-#[derive(Debug, Default)]
-pub(super) struct Delivered {
-    /// How many keys each counted deletion found.
-    pub(super) counts: Vec<usize>,
-    /// A conditional deletion found the alarm at its time.
-    pub(super) alarm_deleted: bool,
-}
-
 /// Where a list that stopped at `last` is known up to, in its direction.
 pub(super) fn known_part(bounds: &Bounds, last: Option<&Key>) -> (Vec<u8>, End) {
     let (mut start, mut end) = (bounds.start.clone(), bounds.end.clone());
@@ -626,6 +425,7 @@ pub(super) fn known_part(bounds: &Bounds, last: Option<&Key>) -> (Vec<u8>, End) 
     (start, end)
 }
 
-fn footprint(key: &Key, value: Option<&Stored>) -> usize {
+/// What an entry takes in memory, in bytes.
+pub(super) fn footprint(key: &Key, value: Option<&Stored>) -> usize {
     ENTRY_BYTES + key.0.len() + value.map_or(0, |value| value.len())
 }

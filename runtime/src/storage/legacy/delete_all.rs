@@ -12,17 +12,21 @@
 //! Two rough edges of the original are not kept: a flush of later writes is confirmed if they are, whatever the `deleteAll` was (LKVTX-3);
 //! and an alarm that was set after the call is never deleted with the old one (LK-22).
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use futures_channel::oneshot;
 
 use super::{
-    Answer, LegacyStorage,
-    cache::{Part, Written},
+    Answer, LegacyStorage, Stored,
+    cache::{Cache, Key, Written},
+    contents::{CountedDelete, Part},
     limits::WRITE_ATTEMPTS_MAX,
     service::Failure,
 };
-use crate::{PutOptions, Result, platform::LocalBoxFuture};
+use crate::{
+    PutOptions, Result,
+    platform::{Instant, LocalBoxFuture},
+};
 
 /// What a `deleteAll` gives.
 pub(crate) struct DeletedAll {
@@ -31,6 +35,16 @@ pub(crate) struct DeletedAll {
     /// How many keys the service removed; 0 if this call became part of one that was not finished (LK-23). The object API of the
     /// original does not show it.
     pub(crate) count: LocalBoxFuture<'static, Result<usize>>,
+}
+
+/// A `deleteAll` that the service has not carried out yet. Until then the whole key space is known, and every entry is dirty.
+pub(super) struct PendingDeleteAll {
+    /// The changes made before it: they are written first (LK-21).
+    pub(super) before: BTreeMap<Key, (u64, Option<Stored>)>,
+    pub(super) before_bytes: usize,
+    pub(super) counted: Vec<Rc<CountedDelete>>,
+    pub(super) deletes_alarm: bool,
+    waiting: Option<oneshot::Sender<usize>>,
 }
 
 impl LegacyStorage {
@@ -81,5 +95,60 @@ impl LegacyStorage {
         self.cache.borrow_mut().delete_all_done(deleted);
         self.drained.notify();
         Ok(())
+    }
+}
+
+impl Cache {
+    /// Everything is absent from now on (LK-20).
+    pub(super) fn delete_all(
+        &mut self,
+        deletes_alarm: bool,
+        waiting: oneshot::Sender<usize>,
+        now: Instant,
+    ) {
+        self.epoch += 1;
+        if deletes_alarm {
+            self.alarm.forget_for_delete_all();
+        }
+        let entries = std::mem::take(&mut self.entries);
+        let dirty_bytes = std::mem::take(&mut self.dirty_bytes);
+        self.entry_bytes = 0;
+        self.dirty.clear();
+        self.uses.clear();
+        let counted = std::mem::take(&mut self.counted);
+        self.known.insert(b"", None, now);
+        if self.delete_all.is_some() {
+            // Nothing that was written between the two was ever sent, and nothing of it is left to delete (LK-23).
+            let _ = waiting.send(0); // the caller may not wait
+            return;
+        }
+        let before = entries
+            .into_iter()
+            .filter_map(|(key, entry)| Some((key, (entry.dirty?, entry.value))));
+        self.delete_all = Some(PendingDeleteAll {
+            before: before.collect(),
+            before_bytes: dirty_bytes,
+            counted,
+            deletes_alarm,
+            waiting: Some(waiting),
+        });
+    }
+
+    pub(super) fn has_pending_delete_all(&self) -> bool {
+        self.delete_all.is_some()
+    }
+
+    /// The service has removed everything, `deleted` keys.
+    pub(super) fn delete_all_done(&mut self, deleted: usize) {
+        let Some(pending) = self.delete_all.take() else {
+            return;
+        };
+        if pending.deletes_alarm {
+            let number = self.next_number();
+            self.alarm.delete_after_delete_all(number);
+        }
+        if let Some(waiting) = pending.waiting {
+            let _ = waiting.send(deleted); // the caller may not wait
+        }
     }
 }

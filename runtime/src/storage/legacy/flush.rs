@@ -17,9 +17,11 @@ use futures_util::future::{Either, select};
 use super::{
     Answer, LegacyStorage,
     alarm::AlarmChange,
-    cache::{Contents, Delivered, Key, Part},
+    cache::Key,
+    change::Change,
+    contents::{Contents, Delivered, Part},
     limits::{GATE_TIME_MAX, MESSAGE_BYTES_MAX, PAIRS_MAX, WRITE_ATTEMPTS_MAX},
-    service::{Change, Failure},
+    service::Failure,
 };
 use crate::{
     Error, Result,
@@ -112,6 +114,12 @@ impl LegacyStorage {
         if starts {
             self.spawn(Rc::clone(self).run_flushes());
         }
+    }
+
+    /// No change is on its way to the service or waits to be sent, an unconfirmed one included: an activation that ends now loses nothing.
+    pub(crate) fn is_idle(&self) -> bool {
+        let batches = self.batches.borrow();
+        batches.armed.is_none() && batches.running.is_none()
     }
 
     /// Completes when every write made before is durable, unconfirmed ones included. It starts no flush (SYNC-2).

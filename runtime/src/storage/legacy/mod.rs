@@ -6,18 +6,19 @@
 //! was written after it.
 //!
 //! The way of a call, and the modules in its order:
-//! - [`reads`](self) and `writes`: the operations; `limits` says what they refuse;
+//! - `reads` and `writes`: the operations; `limits` says what they refuse;
 //! - `cache`, with `ranges` and `alarm`: what is known of the stored data, and what has changed;
-//! - `flush` and `delete_all`: when and in which shape changes leave, what is tried again, what breaks the object;
+//! - `flush`, with `contents`, and `delete_all`: when and in which shape changes leave, what is tried again, what breaks the object;
 //! - `rpc`: the messages on their way, over a [`Link`](crate::platform::Link) that may lose them;
-//! - `service`: where they are applied and become durable;
+//! - `service`, with `change`: where they are applied and become durable;
 //! - `overlay`: the changes of a `transaction()` until it commits;
 //! - `storage`: all of this opened, broken and shut down; `refusals`: what only the other backend can do.
 //!
 //! # For the caller
 //! [`LegacyStorage::open`] at the start of an activation; [`LegacyStorage::end_turn`] after each turn, and after each call that the
 //! runtime makes outside of one: it lets the flush go that the writes have armed. [`LegacyStorage::left`] and
-//! [`LegacyStorage::shut_down`] at the end. Outputs wait at the [`OutputGate`](crate::gate::output::OutputGate) of the setup;
+//! [`LegacyStorage::shut_down`] at the end; an object may hibernate when [`LegacyStorage::is_idle`], or unconfirmed writes that nobody
+//! waits for would be lost without need. Outputs wait at the [`OutputGate`](crate::gate::output::OutputGate) of the setup;
 //! [`LegacyStorage::confirmed_batch`] numbers what they wait for.
 //!
 //! An operation fails at once (a limit, a closed storage) or gives an [`Answer`]. [`Answer::Now`] is that of the original's resolved
@@ -37,6 +38,8 @@
 
 mod alarm;
 mod cache;
+mod change;
+mod contents;
 mod delete_all;
 mod flush;
 mod limits;

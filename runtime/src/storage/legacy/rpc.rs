@@ -10,7 +10,8 @@ use std::{future::Future, rc::Rc};
 use super::{
     Stored,
     cache::Key,
-    service::{Change, Failure, Page, Service, Staged},
+    change::Change,
+    service::{Failure, Page, Service, Staged},
 };
 use crate::{
     platform::{Leg, Link, Links, LocalBoxFuture, Lost, WallTime},

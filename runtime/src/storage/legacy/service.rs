@@ -21,9 +21,9 @@ use rusqlite::{
 
 use super::{
     Stored,
-    alarm::AlarmChange,
     cache::Key,
-    limits::{MESSAGE_BYTES_MAX, PAIRS_MAX, check_key, check_pairs, check_value},
+    change::Change,
+    limits::{MESSAGE_BYTES_MAX, PAIRS_MAX, check_pairs},
 };
 use crate::{
     Error, Result,
@@ -45,20 +45,12 @@ const CREATE_ENTRIES: &str =
 const CREATE_ALARM: &str =
     "CREATE TABLE alarm (id INTEGER PRIMARY KEY CHECK (id = 1), at_millis INTEGER NOT NULL)";
 const GET: &str = "SELECT value FROM entries WHERE key = ?1";
-const PUT: &str =
-    "INSERT INTO entries VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
-const DELETE: &str = "DELETE FROM entries WHERE key = ?1";
 const COUNT: &str = "SELECT count(*) FROM entries";
 const DELETE_SOME: &str =
     "DELETE FROM entries WHERE key IN (SELECT key FROM entries ORDER BY key LIMIT ?1 OFFSET ?2)";
 const LIST: &str = "SELECT key, value FROM entries WHERE key >= ?1 AND (?3 IS NULL OR key < ?3) ORDER BY key LIMIT ?2";
 const LIST_REVERSE: &str = "SELECT key, value FROM entries WHERE key >= ?1 AND (?3 IS NULL OR key < ?3) ORDER BY key DESC LIMIT ?2";
 const GET_ALARM: &str = "SELECT at_millis FROM alarm";
-const SET_ALARM: &str =
-    "INSERT INTO alarm VALUES (1, ?1) ON CONFLICT DO UPDATE SET at_millis = excluded.at_millis";
-const DELETE_ALARM: &str = "DELETE FROM alarm";
-const DELETE_ALARM_IF: &str = "DELETE FROM alarm WHERE at_millis = ?1";
-
 /// How far into the remaining keys a step of the removal of everything may begin. Finding the place costs as many steps of an index.
 const SCATTER_KEYS_MAX: usize = 1024;
 
@@ -74,72 +66,6 @@ pub(super) enum Failure {
     /// Nothing is known to be durable.
     #[error("the storage service failed: {0}")]
     Internal(String),
-}
-
-/// What one message changes.
-pub(super) enum Change {
-    Put(Vec<(Key, Stored)>),
-    Delete(Vec<Key>),
-    Alarm(AlarmChange),
-}
-
-impl Change {
-    fn label(&self) -> &'static str {
-        match self {
-            Self::Put(_) => "put",
-            Self::Delete(_) => "delete",
-            Self::Alarm(_) => "alarm",
-        }
-    }
-
-    /// How many keys it names.
-    fn keys(&self) -> usize {
-        match self {
-            Self::Put(entries) => entries.len(),
-            Self::Delete(keys) => keys.len(),
-            Self::Alarm(_) => 0,
-        }
-    }
-
-    fn check(&self) -> Result<(), Failure> {
-        let check = || {
-            check_pairs(self.keys())?;
-            match self {
-                Self::Put(entries) => entries.iter().try_for_each(|(key, value)| {
-                    check_key(&key.0).and_then(|()| check_value(value))
-                }),
-                Self::Delete(keys) => keys.iter().try_for_each(|key| check_key(&key.0)),
-                Self::Alarm(_) => Ok(()),
-            }
-        };
-        check().map_err(Failure::Refused)
-    }
-
-    /// Returns how many keys it deleted, or whether a conditional deletion of the alarm applied.
-    fn apply(&self, connection: &Connection) -> rusqlite::Result<usize> {
-        match self {
-            Self::Put(entries) => {
-                let mut statement = connection.prepare_cached(PUT)?;
-                for (key, value) in entries {
-                    statement.execute(params![&*key.0, &**value])?;
-                }
-                Ok(0)
-            }
-            Self::Delete(keys) => {
-                let mut statement = connection.prepare_cached(DELETE)?;
-                keys.iter().map(|key| statement.execute([&*key.0])).sum()
-            }
-            Self::Alarm(AlarmChange::Set(Some(at))) => connection
-                .prepare_cached(SET_ALARM)?
-                .execute([at.as_millis()]),
-            Self::Alarm(AlarmChange::Set(None)) => {
-                connection.prepare_cached(DELETE_ALARM)?.execute([])
-            }
-            Self::Alarm(AlarmChange::DeleteIf(at)) => connection
-                .prepare_cached(DELETE_ALARM_IF)?
-                .execute([at.as_millis()]),
-        }
-    }
 }
 
 /// A part of the answer to a list.

@@ -9,7 +9,8 @@ use futures_channel::oneshot;
 
 use super::{
     Answer, LegacyStorage, Stored,
-    cache::{CountedDelete, Key, Known, Written},
+    cache::{Key, Known, Written},
+    contents::CountedDelete,
     limits::{DIRTY_BYTES_MAX, check_key, check_value},
 };
 use crate::{PutOptions, Result, platform::LocalBoxFuture, storage::batch::Confirm};

@@ -41,8 +41,11 @@ fn an_unconfirmed_batch_holds_nothing_and_a_confirmed_write_upgrades_it() {
     let node = Node::new();
     let object = node.open();
     node.links.hold(true);
+    assert!(object.storage.is_idle());
     object.put_with("k", "1", unconfirmed());
+    assert!(!object.storage.is_idle());
     object.end_turn();
+    assert!(!object.storage.is_idle());
     assert_eq!(
         (object.reply(), object.storage.confirmed_batch()),
         (Some(Ok(())), 0)
@@ -56,6 +59,7 @@ fn an_unconfirmed_batch_holds_nothing_and_a_confirmed_write_upgrades_it() {
     node.links.hold(false);
     object.end_turn();
     assert_eq!(object.reply(), Some(Ok(())));
+    assert!(object.storage.is_idle());
 }
 
 #[test]
