@@ -22,6 +22,7 @@ struct State {
     /// How many calls each connection carried, in the order in which they were opened.
     calls: RefCell<Vec<usize>>,
     doomed: RefCell<VecDeque<Leg>>,
+    delayed: RefCell<VecDeque<[u64; 2]>>,
     held: Cell<bool>,
     tick: Cell<u64>,
     slowest: Cell<u64>,
@@ -32,6 +33,8 @@ struct TestLink {
     state: Rc<State>,
     number: usize,
     doom: Option<Leg>,
+    /// How many ticks each message takes, by leg, if the test has said so.
+    takes: Option<[u64; 2]>,
     lost: Cell<bool>,
     latest: [Cell<u64>; 2],
 }
@@ -55,6 +58,11 @@ impl TestLinks {
     /// The next connections lose these, one each.
     pub(super) fn lose(&self, legs: impl IntoIterator<Item = Leg>) {
         self.0.doomed.borrow_mut().extend(legs);
+    }
+
+    /// The messages of the next connections take so many ticks: a call, and a reply.
+    pub(super) fn delay(&self, ticks: impl IntoIterator<Item = [u64; 2]>) {
+        self.0.delayed.borrow_mut().extend(ticks);
     }
 
     /// How many calls each connection carried that was opened since this was last asked.
@@ -83,6 +91,7 @@ impl Links for TestLinks {
             state: Rc::clone(state),
             number,
             doom: state.doomed.borrow_mut().pop_front(),
+            takes: state.delayed.borrow_mut().pop_front(),
             lost: Cell::new(false),
             latest: Default::default(),
         })
@@ -103,7 +112,8 @@ impl Link for TestLink {
         chance ^= chance >> 7;
         chance ^= chance << 17;
         state.chance.set(chance);
-        let takes = chance % (state.slowest.get() + 1);
+        let drawn = chance % (state.slowest.get() + 1);
+        let takes = self.takes.map_or(drawn, |takes| takes[leg as usize]);
         let latest = &self.latest[leg as usize];
         let due = latest.get().max(state.tick.get() + takes);
         latest.set(due);
