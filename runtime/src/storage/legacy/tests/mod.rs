@@ -9,6 +9,8 @@ mod links;
 mod model;
 mod overlays;
 mod reads;
+#[cfg(feature = "real")]
+mod real;
 
 use std::{cell::Cell, collections::BTreeMap, fmt, rc::Rc};
 
