@@ -231,7 +231,7 @@ fn eviction_does_not_bring_back_what_is_being_removed() {
         .expect("open");
     object.end_turn();
     object.storage.evict_clean();
-    node.clock.advance(Duration::from_secs(60));
+    node.clock.advance(Duration::from_mins(1));
     object.end_turn();
     assert_eq!(now(object.storage.list(everything(), Caching::Keep)), []);
     assert_eq!(now(object.storage.get_alarm()), None);
