@@ -238,6 +238,27 @@ fn a_transaction_of_the_service_that_lost_a_part_is_not_applied() {
     assert_eq!(node.durable().0.len(), 301);
 }
 
+#[test]
+fn a_commit_that_arrives_without_a_part_of_its_transaction_applies_nothing() {
+    let node = Node::new();
+    let object = node.open();
+    node.links.lose_only(2);
+    put_all(&object, &many("k", 300));
+    object.end_turn();
+    assert!(
+        object
+            .broken()
+            .message()
+            .starts_with("Internal error in Durable Object storage write")
+    );
+    assert_eq!(
+        node.links.take_calls(),
+        [4; 5],
+        "five attempts, each with its commit"
+    );
+    assert_eq!(node.durable().0.len(), 0);
+}
+
 /// What a node was when its power went, or its process died, at each passage of `scenario` on a copy of `base`: which passage, whether
 /// the scenario had succeeded, and the states in which the node may be found.
 fn interruptions(

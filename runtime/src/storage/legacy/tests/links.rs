@@ -23,6 +23,7 @@ struct State {
     calls: RefCell<Vec<usize>>,
     doomed: RefCell<VecDeque<Leg>>,
     delayed: RefCell<VecDeque<[u64; 2]>>,
+    gap: Cell<Option<usize>>,
     held: Cell<bool>,
     tick: Cell<u64>,
     slowest: Cell<u64>,
@@ -58,6 +59,11 @@ impl TestLinks {
     /// The next connections lose these, one each.
     pub(super) fn lose(&self, legs: impl IntoIterator<Item = Leg>) {
         self.0.doomed.borrow_mut().extend(legs);
+    }
+
+    /// Each connection loses its call of this number, counted from 1, and nothing else.
+    pub(super) fn lose_only(&self, call: usize) {
+        self.0.gap.set(Some(call));
     }
 
     /// The messages of the next connections take so many ticks: a call, and a reply.
@@ -106,7 +112,9 @@ impl Link for TestLink {
         if self.doom == Some(leg) {
             self.lost.set(true);
         }
-        let (state, lost) = (Rc::clone(&self.state), self.lost.get());
+        let carried = self.state.calls.borrow()[self.number];
+        let in_gap = leg == Leg::Call && self.state.gap.get() == Some(carried);
+        let (state, lost) = (Rc::clone(&self.state), self.lost.get() || in_gap);
         let mut chance = state.chance.get();
         chance ^= chance << 13;
         chance ^= chance >> 7;
