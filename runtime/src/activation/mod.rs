@@ -35,7 +35,7 @@ use crate::{
     instrument::point,
     node::{Entry, NodeContext},
     platform::WallTime,
-    storage::{ObjectStorage, StorageSetup},
+    storage::{ActivationSetup, ActivationStorage, StorageSetup},
 };
 
 /// One activation of one object.
@@ -46,7 +46,7 @@ pub(crate) struct Activation {
     pub(crate) label: Rc<str>,
     pub(crate) input: Rc<InputGate>,
     pub(crate) output: Rc<OutputGate>,
-    pub(crate) storage: Rc<ObjectStorage>,
+    pub(crate) storage: Rc<ActivationStorage>,
     pub(crate) turn_began_at: Rc<Cell<WallTime>>,
     instance: RefCell<Option<Rc<dyn Handler>>>,
     /// Tasks in flight that keep the object from hibernating.
@@ -71,7 +71,7 @@ impl Activation {
         point!("activation_start", object = &*label);
         let output = OutputGate::new();
         let turn_began_at = Rc::new(Cell::new(node.platform.clock.wall()));
-        let storage = ObjectStorage::open(StorageSetup {
+        let storage = StorageSetup {
             disk: Rc::clone(&node.platform.disk),
             clock: Rc::clone(&node.platform.clock),
             entropy: Rc::clone(&node.platform.entropy),
@@ -85,10 +85,14 @@ impl Activation {
                 let turn_began_at = Rc::clone(&turn_began_at);
                 Rc::new(move || turn_began_at.get())
             },
+            delete_all_deletes_alarm: node.compatibility.delete_all_deletes_alarm,
+            links: Rc::clone(&node.platform.links),
+        };
+        let storage = ActivationStorage::open(ActivationSetup {
+            storage,
             backend: entry.backend,
             sections: Rc::new(SectionsOfTheTurn),
             alarm_handler: class.handles_alarms(),
-            delete_all_deletes_alarm: node.compatibility.delete_all_deletes_alarm,
         })
         .inspect_err(|_| point!("activation_end", object = &*label, reason = "storage"))?;
         let activation = Rc::new(Self {

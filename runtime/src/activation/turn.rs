@@ -17,9 +17,10 @@ use std::{
 
 use super::Activation;
 use crate::{
-    Error,
+    Error, Result,
     gate::input::{Entry, InputGate, Lock},
     instrument::point,
+    platform::LocalBoxFuture,
 };
 
 /// One piece of user code in flight: an event, a critical section's callback, a background task.
@@ -86,6 +87,8 @@ pub(crate) struct Gated<F> {
     task: Rc<Task>,
     code: Pin<Box<F>>,
     place: Option<Entry>,
+    /// Too much waits to be written: no code runs until that is over (LK-14).
+    relief: Option<LocalBoxFuture<'static, Result<()>>>,
 }
 
 impl<F: Future> Gated<F> {
@@ -97,7 +100,20 @@ impl<F: Future> Gated<F> {
             task,
             code: Box::pin(code),
             place,
+            relief: None,
         }
+    }
+
+    fn poll_relief(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.relief.is_none() {
+            self.relief = self.activation.storage.backpressure();
+        }
+        if let Some(relief) = &mut self.relief {
+            // If the storage failed meanwhile, the object is being reset.
+            let _ = std::task::ready!(relief.as_mut().poll(cx));
+            self.relief = None;
+        }
+        Poll::Ready(())
     }
 
     fn poll_lock(&mut self, cx: &mut Context<'_>) -> Poll<Lock> {
@@ -126,6 +142,7 @@ impl<F: Future> Future for Gated<F> {
             *this.task.waiting.borrow_mut() = Some(cx.waker().clone());
             return Poll::Pending;
         }
+        std::task::ready!(this.poll_relief(cx));
         let lock = std::task::ready!(this.poll_lock(cx));
         let outcome = this
             .activation

@@ -22,7 +22,7 @@ use crate::{
     gate::output::OutputGate,
     handler::{Invocation, Reply},
     instrument::point,
-    storage::ObjectStorage,
+    storage::ActivationStorage,
     value,
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Caller {
 /// The calling object's side of the output gate.
 pub(crate) struct CallerGate {
     pub(crate) output: Rc<OutputGate>,
-    pub(crate) storage: Rc<ObjectStorage>,
+    pub(crate) storage: Rc<ActivationStorage>,
 }
 
 /// A handle to one object.

@@ -32,7 +32,7 @@ use crate::{
     },
     object::{ObjectClass, RustClass},
     platform::{Link, LocalBoxFuture, Platform},
-    storage::{Left, ObjectStorage, StorageBackend, WAL_BYTES_MAX},
+    storage::{ActivationStorage, Left, StorageBackend, WAL_BYTES_MAX},
 };
 
 /// Declares what a node serves.
@@ -328,7 +328,7 @@ impl NodeContext {
         self: &Rc<Self>,
         label: &Rc<str>,
         output: &Rc<OutputGate>,
-        storage: &Rc<ObjectStorage>,
+        storage: &Rc<ActivationStorage>,
     ) -> Env {
         let caller = Caller {
             label: Rc::clone(label),

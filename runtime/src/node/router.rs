@@ -19,7 +19,7 @@ use crate::{
     handler::{Class, Invocation, Reply},
     mutation::Mutation,
     namespace::{channel::ObjectAddress, id::RawId},
-    storage::StorageBackend,
+    storage::{LEGACY_SUFFIX, SQLITE_SUFFIX, StorageBackend},
 };
 
 /// Names longer than this are not seen inside the object (ID-12), in bytes of UTF-8.
@@ -126,7 +126,11 @@ impl Entry {
     }
 
     pub(crate) fn storage_path(&self) -> String {
-        format!("objects/{}/{}.sqlite", self.class_name, self.id)
+        let suffix = match self.backend {
+            StorageBackend::Sqlite | StorageBackend::KeyValueEmulated => SQLITE_SUFFIX,
+            StorageBackend::KeyValue => LEGACY_SUFFIX,
+        };
+        format!("objects/{}/{}{suffix}", self.class_name, self.id)
     }
 
     /// Hands an event to the object's activation, starting one if there is none.

@@ -49,7 +49,7 @@ impl ScheduledTime {
     }
 
     /// The time that is meant, `now` being the time of the turn. A time that is past is now (AL-3).
-    fn resolve(self, now: WallTime) -> Result<WallTime> {
+    pub(super) fn resolve(self, now: WallTime) -> Result<WallTime> {
         let millis = match self.0 {
             At::Offset(offset) => now.as_millis().saturating_add(offset),
             At::Absolute(millis) => checked_millis(millis)?,
@@ -130,17 +130,6 @@ impl ObjectStorage {
         let nanos = alarm.map(|alarm| alarm.as_millis() * NANOS_PER_MILLI);
         self.set_metadata(Row::Alarm, nanos, confirm)
     }
-
-    /// # Errors
-    /// The class has no handler for alarms: with the original's text (AL-4). The constructor may set one all the same.
-    pub(super) fn check_alarm_handler(&self) -> Result<()> {
-        if self.alarm_handler.get() {
-            return Ok(());
-        }
-        Err(Error::type_error(
-            "Your Durable Object class must have an alarm() handler in order to call setAlarm()",
-        ))
-    }
 }
 
 impl Storage {
@@ -155,9 +144,10 @@ impl Storage {
 
     /// [`get_alarm`](Self::get_alarm) with options.
     pub async fn get_alarm_with_options(&self, options: GetAlarmOptions) -> Result<Option<i64>> {
-        let _ = options; // it never waits on this backend (KV-20)
         self.pause_if_mutated().await;
-        Ok(self.object.alarm()?.map(WallTime::as_millis))
+        let allow_concurrency = options.allow_concurrency.unwrap_or_default();
+        let alarm = self.read_alarm(allow_concurrency).await?;
+        Ok(alarm.map(WallTime::as_millis))
     }
 
     /// Sets the object's one alarm, in place of any former one. A time that is past becomes the time of this turn (AL-3).
@@ -180,9 +170,9 @@ impl Storage {
         options: SetAlarmOptions,
     ) -> Result<()> {
         self.pause_if_mutated().await;
-        let alarm = scheduled_time.into().resolve(self.object.now())?;
-        self.object.check_alarm_handler()?;
-        self.object.set_alarm(Some(alarm), options.confirm())
+        let alarm = scheduled_time.into().resolve(self.activation.now())?;
+        self.activation.check_alarm_handler()?;
+        self.write_alarm(Some(alarm), options.of_a_write()).await
     }
 
     /// Removes the alarm, if there is one.
@@ -197,7 +187,7 @@ impl Storage {
     /// [`delete_alarm`](Self::delete_alarm) with options.
     pub async fn delete_alarm_with_options(&self, options: SetAlarmOptions) -> Result<()> {
         self.pause_if_mutated().await;
-        self.object.set_alarm(None, options.confirm())
+        self.write_alarm(None, options.of_a_write()).await
     }
 }
 

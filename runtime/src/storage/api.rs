@@ -8,7 +8,9 @@ use std::{collections::BTreeMap, fmt, ops::Deref, rc::Rc, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    GetOptions, ListOptions, PutOptions, SqlStorage, kv::undecodable, object::ObjectStorage,
+    GetOptions, ListOptions, PutOptions, SqlStorage, StorageBackend,
+    engine::{ActivationStorage, OpenOverlay},
+    kv::undecodable,
 };
 use crate::{
     Error, Result,
@@ -25,7 +27,9 @@ use crate::{
 /// A handle may outlive its activation, for instance in a task that is still being torn down: then every call fails.
 #[derive(Clone)]
 pub struct Storage {
-    pub(super) object: Rc<ObjectStorage>,
+    pub(super) activation: Rc<ActivationStorage>,
+    /// The view that a transaction of the legacy backend has.
+    pub(super) overlay: Option<OpenOverlay>,
 }
 
 impl Storage {
@@ -51,12 +55,9 @@ impl Storage {
         key: &str,
         options: GetOptions,
     ) -> Result<Option<T>> {
-        let _ = options; // it never waits on this backend
         self.pause_if_mutated().await;
-        self.object
-            .kv_get(key)?
-            .map(|bytes| decode(key, &bytes))
-            .transpose()
+        let found = self.read(key, options).await?;
+        found.map(|bytes| decode(key, &bytes)).transpose()
     }
 
     /// The values of those of `keys` that exist, in the order of the keys' UTF-8 bytes (KV-5).
@@ -77,15 +78,15 @@ impl Storage {
         keys: Vec<impl Deref<Target = str>>,
         options: GetOptions,
     ) -> Result<BTreeMap<String, T>> {
-        let _ = options; // it never waits on this backend
         self.pause_if_mutated().await;
-        let mut values = BTreeMap::new();
-        for key in &keys {
-            if let Some(bytes) = self.object.kv_get(key)? {
-                values.insert(key.to_string(), decode(key, &bytes)?);
-            }
-        }
-        Ok(values)
+        let keys: Vec<&str> = keys.iter().map(Deref::deref).collect();
+        let found = self.read_multiple(&keys, options).await?.into_iter();
+        found
+            .map(|(key, bytes)| {
+                let value = decode(&key, &bytes)?;
+                Ok((key, value))
+            })
+            .collect()
     }
 
     /// Stores `value` under `key`, in place of any former one.
@@ -112,7 +113,7 @@ impl Storage {
             value => cbor::encode(&value),
         };
         self.pause_if_mutated().await;
-        self.object.kv_put(key, &bytes, options.confirm())
+        self.write(key, bytes, options).await
     }
 
     /// Stores each field of a struct, or each entry of a map with string keys, under its name: all of them or none (KV-43). Fields
@@ -145,7 +146,7 @@ impl Storage {
     ) -> Result<()> {
         let entries = entries_of(to_value(&values)?)?;
         self.pause_if_mutated().await;
-        self.object.kv_put_multiple(&entries, options.confirm())
+        self.write_multiple(entries, options).await
     }
 
     /// Removes `key`; returns whether it was there.
@@ -159,7 +160,7 @@ impl Storage {
     /// [`delete`](Self::delete) with options.
     pub async fn delete_with_options(&self, key: &str, options: PutOptions) -> Result<bool> {
         self.pause_if_mutated().await;
-        self.object.kv_delete(key, options.confirm())
+        Ok(self.remove(&[key], options).await? > 0)
     }
 
     /// Removes `keys`; returns how many of them were there.
@@ -178,11 +179,8 @@ impl Storage {
         options: PutOptions,
     ) -> Result<usize> {
         self.pause_if_mutated().await;
-        let mut deleted = 0;
-        for key in &keys {
-            deleted += usize::from(self.object.kv_delete(key, options.confirm())?);
-        }
-        Ok(deleted)
+        let keys: Vec<&str> = keys.iter().map(Deref::deref).collect();
+        self.remove(&keys, options).await
     }
 
     /// Deletes everything: keys, SQL tables, and the alarm, unless the node keeps to a compatibility date before 2026-02-24 (DEL-2).
@@ -199,11 +197,11 @@ impl Storage {
 
     /// [`delete_all`](Self::delete_all) with options, none of which this backend heeds (KV-21).
     pub async fn delete_all_with_options(&self, options: PutOptions) -> Result<()> {
-        if options.allow_unconfirmed {
+        if options.allow_unconfirmed && self.activation.backend != StorageBackend::KeyValue {
             tracing::warn!(target: "dormouse::storage", "deleteAll() is always confirmed on SQLite: allow_unconfirmed is ignored");
         }
         self.pause_if_mutated().await;
-        self.object.delete_all()
+        self.remove_all(options).await
     }
 
     /// The entries that `options` mean, in the order of the keys' UTF-8 bytes, or against it with `reverse`.
@@ -228,8 +226,7 @@ impl Storage {
             return Ok(Vec::new());
         };
         self.pause_if_mutated().await;
-        self.object.kv_lists.begin(); // it ends a synchronous one (KVS-4)
-        let entries = self.object.kv_list(&bounds)?;
+        let entries = self.read_range(bounds, options.read()).await?;
         entries
             .into_iter()
             .map(|(key, bytes)| {
@@ -246,19 +243,19 @@ impl Storage {
     /// # Errors
     /// If the storage is broken or breaks meanwhile: the object is being reset then.
     pub async fn sync(&self) -> Result<()> {
-        Rc::clone(&self.object).sync().await
+        self.wait_until_durable().await
     }
 
     /// The SQL side of the same database.
     pub fn sql(&self) -> SqlStorage {
         SqlStorage {
-            storage: Rc::clone(&self.object),
+            activation: Rc::clone(&self.activation),
         }
     }
 
     pub(super) async fn pause_if_mutated(&self) {
         if Mutation::InputGateOpen.is_active() {
-            let clock = &self.object.clock;
+            let clock = &self.activation.clock;
             clock
                 .sleep_until(clock.now() + Duration::from_millis(1))
                 .await;
@@ -269,7 +266,7 @@ impl Storage {
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Storage")
-            .field(&self.object.label())
+            .field(&self.activation.label())
             .finish()
     }
 }

@@ -10,6 +10,9 @@ pub enum StorageBackend {
     /// A SQLite database for each object: `new_sqlite_classes` in the configuration of the original. The one to choose.
     #[default]
     Sqlite,
+    /// The legacy key-value storage: `new_classes` in the configuration of the original. A cache in front of a storage service that takes
+    /// up to 128 keys at once; `delete_all` runs in steps and can stop half-way; keys are limited to 2 KiB, values to 128 KiB.
+    KeyValue,
     /// SQLite underneath, without the calls that only SQLite has: what the original's *local* runtime does with `new_classes`. Its
     /// `delete_all` is atomic and its transactions cover everything, which hides what the hosted legacy backend does.
     KeyValueEmulated,
@@ -30,19 +33,19 @@ const SYNC_KV_NOT_ENABLED: &str = "The storage.kv (synchronous KV) API is only a
 
 impl StorageBackend {
     /// # Errors
-    /// The backend has no SQL, in the words of the original.
+    /// SQL is switched off, in the words of the original's local runtime.
     pub(super) fn check_sql(self) -> Result<()> {
         match self {
-            Self::Sqlite => Ok(()),
+            Self::Sqlite | Self::KeyValue => Ok(()),
             Self::KeyValueEmulated => Err(Error::from(SQL_NOT_ENABLED)),
         }
     }
 
     /// # Errors
-    /// The backend has no synchronous key-value calls, in the words of the original.
+    /// The synchronous key-value calls are switched off, likewise.
     pub(super) fn check_sync_kv(self) -> Result<()> {
         match self {
-            Self::Sqlite => Ok(()),
+            Self::Sqlite | Self::KeyValue => Ok(()),
             Self::KeyValueEmulated => Err(Error::from(SYNC_KV_NOT_ENABLED)),
         }
     }

@@ -34,7 +34,7 @@ impl ObjectStorage {
     /// Inside a transaction: nothing is deleted then (DEL-3). The database's own.
     pub(super) fn delete_all(self: &Rc<Self>) -> Result<()> {
         let database = self.database()?;
-        if self.in_transaction() || self.savepoints.get() > 0 {
+        if self.in_closure() || self.savepoints.get() > 0 {
             // The original's text. Inside `transactionSync` the original fails as well, but only after everything is gone (DEL-4).
             return Err(Error::from("Cannot call deleteAll() within a transaction"));
         }

@@ -182,7 +182,8 @@ fn sync_failed(error: &DiskError) -> Error {
     .with_reset()
 }
 
-fn timed_out() -> Error {
+/// What a commit fails with that has not become durable in time.
+pub(super) fn timed_out() -> Error {
     // Exact text of the original (G-18).
     Error::from(
         "Durable Object storage operation exceeded timeout which caused object to be reset.",

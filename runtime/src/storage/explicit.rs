@@ -50,7 +50,18 @@ impl ObjectStorage {
             .run_once(&format!("SAVEPOINT _cf_savepoint_{depth}"))
             .map_err(|error| self.statement_failed(&error, 0))?;
         self.explicit.borrow_mut().push(Explicit::default());
+        self.closures.set(self.closures.get() + 1);
         Ok(depth)
+    }
+
+    /// The closure of a transaction is over; the transaction itself may have ended before, by a rollback.
+    pub(super) fn leave_transaction(&self) {
+        self.closures.set(self.closures.get().saturating_sub(1));
+    }
+
+    /// Whether the code of some transaction runs.
+    pub(super) fn in_closure(&self) -> bool {
+        self.closures.get() > 0
     }
 
     /// Ends the transaction begun at `depth` and keeps what it wrote: durably if it is the root (TXN-12).

@@ -8,6 +8,8 @@
 //! - `sqlite`: the commit becomes writes to the write-ahead log on the [`Disk`](crate::platform::Disk);
 //! - `durability`: a sync covers them, and the output gate lets the replies go;
 //! - `object`: all of this opened, broken and shut down.
+//!
+//! `engine` chooses between this and `legacy`, another one: the key-value service of objects from before SQLite, behind a cache.
 
 mod alarm;
 mod api;
@@ -15,8 +17,10 @@ mod backend;
 mod batch;
 mod delete_all;
 mod durability;
+mod engine;
 mod explicit;
 mod kv;
+mod legacy;
 mod metadata;
 mod object;
 mod options;
@@ -33,7 +37,8 @@ mod transaction;
 pub use alarm::ScheduledTime;
 pub use api::Storage;
 pub use backend::StorageBackend;
-pub(crate) use object::{Left, ObjectStorage, StorageSetup, WAL_BYTES_MAX};
+pub(crate) use engine::{ActivationSetup, ActivationStorage, LEGACY_SUFFIX, SQLITE_SUFFIX};
+pub(crate) use object::{Left, StorageSetup, WAL_BYTES_MAX};
 pub use options::{GetAlarmOptions, GetOptions, ListOptions, PutOptions, SetAlarmOptions};
 pub(crate) use section::Sections;
 pub use sql::{SqlCursor, SqlCursorIterator, SqlCursorRawIterator, SqlStorage, SqlStorageValue};

@@ -10,11 +10,9 @@ use std::{
 };
 
 use super::{
-    Storage, StorageBackend,
     batch::Batch,
     durability::Durability,
     explicit::Explicit,
-    section::Sections,
     sql::{CursorState, SqliteFailure},
     sqlite::{Database, ObjectFiles},
     sync_kv::KvLists,
@@ -24,7 +22,7 @@ use crate::{
     Error, Result,
     gate::output::OutputGate,
     instrument::point,
-    platform::{Clock, Disk, Entropy, Spawn, WallTime},
+    platform::{Clock, Disk, Entropy, Links, Spawn, WallTime},
 };
 
 /// From how many bytes on the write-ahead log is moved into the database: about a thousand pages, as SQLite itself does.
@@ -47,10 +45,8 @@ pub(crate) struct StorageSetup {
     pub(crate) left: Left,
     /// The time that the object's code sees: it stands still during a turn.
     pub(crate) now: Rc<dyn Fn() -> WallTime>,
-    pub(crate) backend: StorageBackend,
-    pub(crate) sections: Rc<dyn Sections>,
-    /// The class has a handler for alarms.
-    pub(crate) alarm_handler: bool,
+    /// The way to the service of the legacy backend: opened as `links.open("Counter/a", "storage of Counter/a")`.
+    pub(crate) links: Rc<dyn Links>,
     /// `delete_all` deletes the alarm as well (DEL-2).
     pub(crate) delete_all_deletes_alarm: bool,
 }
@@ -67,7 +63,6 @@ pub(crate) enum Left {
 /// The storage of one activation.
 pub(crate) struct ObjectStorage {
     pub(super) object: Rc<str>,
-    pub(super) clock: Rc<dyn Clock>,
     pub(super) gate: Rc<OutputGate>,
     pub(super) files: Rc<ObjectFiles>,
     pub(super) durability: Rc<Durability>,
@@ -81,14 +76,11 @@ pub(crate) struct ObjectStorage {
     pub(super) savepoints: Cell<usize>,
     /// The open explicit transactions, one inside the other.
     pub(super) explicit: RefCell<Vec<Explicit>>,
+    /// How many closures of transactions run, those included whose transaction was rolled back.
+    pub(super) closures: Cell<usize>,
     pub(super) tables: OwnTables,
     pub(super) kv_lists: KvLists,
-    pub(super) backend: StorageBackend,
-    pub(super) sections: Rc<dyn Sections>,
-    /// Alarms may be set: the class has a handler, or its constructor is running.
-    pub(super) alarm_handler: Cell<bool>,
     pub(super) delete_all_deletes_alarm: bool,
-    now: Rc<dyn Fn() -> WallTime>,
     /// Cursors, each of which keeps its statement and so the connection.
     cursors: RefCell<Vec<Weak<RefCell<CursorState>>>>,
     /// A critical error of SQLite broke the storage (SQLTX-11).
@@ -143,7 +135,6 @@ impl ObjectStorage {
                 setup.spawn,
             ),
             object: setup.object,
-            clock: setup.clock,
             gate: setup.gate,
             files,
             database: RefCell::new(Ok(Rc::new(database))),
@@ -152,13 +143,10 @@ impl ObjectStorage {
             last_confirmed: Cell::new(0),
             savepoints: Cell::new(0),
             explicit: RefCell::default(),
+            closures: Cell::default(),
             tables,
             kv_lists: KvLists::default(),
-            backend: setup.backend,
-            sections: setup.sections,
-            alarm_handler: Cell::new(setup.alarm_handler),
             delete_all_deletes_alarm: setup.delete_all_deletes_alarm,
-            now: setup.now,
             cursors: RefCell::default(),
             had_critical_error: Cell::new(false),
             wal_bytes_max: Cell::new(setup.wal_bytes_max),
@@ -167,13 +155,6 @@ impl ObjectStorage {
             storage.confirm_when_durable(Some(storage.gate.hold()), |_| {});
         }
         Ok(storage)
-    }
-
-    /// A handle for the object's code.
-    pub(crate) fn handle(self: &Rc<Self>) -> Storage {
-        Storage {
-            object: Rc::clone(self),
-        }
     }
 
     /// How this activation leaves the files, if it ends now.
@@ -236,34 +217,12 @@ impl ObjectStorage {
         }
     }
 
-    /// Why the storage is closed, if it is.
-    pub(super) fn why_closed(&self) -> Error {
-        match self.database() {
-            Err(reason) => reason,
-            Ok(_) => Error::from("the transaction ended without a result"),
-        }
-    }
-
-    /// The time of the turn.
-    pub(super) fn now(&self) -> WallTime {
-        (self.now)()
-    }
-
-    /// Lets alarms be set although the class may have no handler, as long as its constructor runs (AL-4).
-    pub(crate) fn allow_alarms(&self, allow: bool) {
-        self.alarm_handler.set(allow);
-    }
-
     /// The connection.
     ///
     /// # Errors
     /// The reason for which the storage is closed.
     pub(super) fn database(&self) -> Result<Rc<Database>> {
         self.database.borrow().clone()
-    }
-
-    pub(super) fn label(&self) -> &str {
-        &self.object
     }
 
     /// Turns a failure of a statement into the object's error, and breaks the storage if SQLite gave up the whole transaction.

@@ -60,11 +60,12 @@ pub struct SetAlarmOptions {
 }
 
 impl SetAlarmOptions {
-    pub(super) fn confirm(self) -> Confirm {
-        if self.allow_unconfirmed == Some(true) {
-            Confirm::Waived
-        } else {
-            Confirm::Required
+    /// The same as options of any other write.
+    pub(super) fn of_a_write(self) -> PutOptions {
+        PutOptions {
+            allow_unconfirmed: self.allow_unconfirmed.unwrap_or_default(),
+            allow_concurrency: self.allow_concurrency.unwrap_or_default(),
+            no_cache: false,
         }
     }
 }
@@ -140,6 +141,11 @@ impl<'a> ListOptions<'a> {
     pub fn no_cache(mut self, no_cache: bool) -> Self {
         self.read.no_cache = no_cache;
         self
+    }
+
+    /// How to read them.
+    pub(super) fn read(&self) -> GetOptions {
+        self.read
     }
 
     /// The bounds that the options mean, or `None` if no key can lie between them.

@@ -3,7 +3,7 @@
 //! It is a savepoint inside the turn's batch, not a transaction of its own: it is durable when the batch is (TXS-6). Nesting is a
 //! savepoint inside a savepoint.
 
-use super::{Storage, batch::Confirm, object::ObjectStorage};
+use super::{Storage, batch::Confirm, legacy::refusals, object::ObjectStorage};
 use crate::{Error, Result};
 
 impl Storage {
@@ -28,7 +28,7 @@ impl Storage {
     /// # }
     /// ```
     pub fn transaction_sync<T>(&self, closure: impl FnOnce() -> Result<T>) -> Result<T> {
-        let savepoint = Savepoint::open(&self.object)?;
+        let savepoint = Savepoint::open(self.activation.sqlite(refusals::TRANSACTION_SYNC)?)?;
         let value = closure()?; // an error, or a panic, drops the savepoint and so rolls back
         savepoint.release()?;
         Ok(value)

@@ -11,7 +11,8 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    ListOptions, Storage, api::decode, batch::Confirm, object::ObjectStorage, options::Bounds,
+    ListOptions, Storage, api::decode, batch::Confirm, engine::ActivationStorage,
+    object::ObjectStorage, options::Bounds,
 };
 use crate::{
     Error, Result,
@@ -37,22 +38,21 @@ const INVALIDATED: &str = "kv.list() iterator was invalidated because a new call
 /// ```
 #[derive(Clone)]
 pub struct SyncKv {
-    object: Rc<ObjectStorage>,
+    activation: Rc<ActivationStorage>,
 }
 
 impl Storage {
     /// The synchronous key-value calls, on the same keys.
     pub fn kv(&self) -> SyncKv {
         SyncKv {
-            object: Rc::clone(&self.object),
+            activation: Rc::clone(&self.activation),
         }
     }
 }
 
 impl SyncKv {
     fn object(&self) -> Result<&Rc<ObjectStorage>> {
-        self.object.backend.check_sync_kv()?;
-        Ok(&self.object)
+        self.activation.for_sync_kv()
     }
 
     /// The value of `key`, or `None` if there is none.
@@ -113,7 +113,9 @@ impl SyncKv {
 
 impl fmt::Debug for SyncKv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SyncKv").field(&self.object.label()).finish()
+        f.debug_tuple("SyncKv")
+            .field(&self.activation.label())
+            .finish()
     }
 }
 

@@ -1,7 +1,8 @@
 //! `transaction`: several turns as one, all of it or nothing.
 //!
 //! It is a critical section of the object with an explicit transaction in it: nothing else runs meanwhile, so there are no conflicts
-//! and the closure runs once (TXN-1, TXN-6).
+//! and the closure runs once (TXN-1, TXN-6). On the legacy backend it is an overlay, which only the calls on the transaction itself
+//! see and which becomes part of the next flush (TXN-20, TXN-21).
 
 use std::{
     cell::{Cell, RefCell},
@@ -16,16 +17,18 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     GetAlarmOptions, GetOptions, ListOptions, PutOptions, ScheduledTime, SetAlarmOptions, Storage,
-    object::ObjectStorage,
+    engine::Engine,
 };
 use crate::{Error, Result};
 
 /// The storage as the closure of [`Storage::transaction`] sees it. A cheap handle; useless when the transaction has ended (TXN-4).
 ///
-/// On this backend it is only another name for the storage: every call inside the closure is part of the transaction (TXN-10).
+/// For a SQLite-backed object it is only another name for the storage: every call inside the closure is part of the transaction
+/// (TXN-10). On the legacy backend only the calls on this handle are (TXN-20).
 #[derive(Clone)]
 pub struct Transaction {
     storage: Storage,
+    /// How many SQLite transactions this one is inside of.
     depth: usize,
     state: Rc<Cell<State>>,
 }
@@ -70,33 +73,38 @@ impl Storage {
         F: FnOnce(Transaction) -> Fut + 'static,
         Fut: Future<Output = Result<T>> + 'static,
     {
-        self.object.database()?;
+        let activation = &self.activation;
+        if let Engine::Sqlite(sqlite) = &activation.engine {
+            sqlite.database()?;
+        }
         let outcome = Rc::new(RefCell::new(None));
         let body = {
             let storage = self.clone();
             let outcome = Rc::clone(&outcome);
             async move {
-                let transaction = Transaction::begin(storage)?;
+                let transaction = Transaction::begin(&storage)?;
                 let ended = match closure(transaction.clone()).await {
-                    Ok(value) => transaction.commit().map(|()| Ok(value))?,
+                    Ok(value) => transaction.commit().await.map(|()| Ok(value))?,
                     Err(error) => transaction.roll_back().map(|()| Err(error))?,
                 };
+                transaction.leave();
                 *outcome.borrow_mut() = Some(ended);
                 Ok(())
             }
         };
-        self.object
-            .sections
-            .critical_section(Box::pin(body))
-            .await?;
+        let sections = &activation.sections;
+        sections.critical_section(Box::pin(body)).await?;
         let ended = outcome.borrow_mut().take();
-        ended.unwrap_or_else(|| Err(self.object.why_closed()))
+        ended.expect("a section that ended well has ended the transaction")
     }
 }
 
 impl Transaction {
-    fn begin(storage: Storage) -> Result<Self> {
-        let depth = storage.object.begin_transaction()?;
+    fn begin(storage: &Storage) -> Result<Self> {
+        let (storage, depth) = match &storage.activation.engine {
+            Engine::Sqlite(sqlite) => (storage.clone(), sqlite.begin_transaction()?),
+            Engine::Legacy(legacy) => (storage.with_overlay(legacy)?, 0),
+        };
         Ok(Self {
             storage,
             depth,
@@ -104,13 +112,12 @@ impl Transaction {
         })
     }
 
-    fn object(&self) -> &Rc<ObjectStorage> {
-        &self.storage.object
-    }
-
-    fn commit(&self) -> Result<()> {
+    async fn commit(&self) -> Result<()> {
         if self.state.get() == State::Open {
-            self.object().release_transaction(self.depth)?;
+            match &self.storage.activation.engine {
+                Engine::Sqlite(sqlite) => sqlite.release_transaction(self.depth)?,
+                Engine::Legacy(_) => self.storage.commit_overlay().await?,
+            }
             self.state.set(State::Committed);
         }
         Ok(())
@@ -118,10 +125,20 @@ impl Transaction {
 
     fn roll_back(&self) -> Result<()> {
         if self.state.get() == State::Open {
-            self.object().undo_transaction(self.depth)?;
+            match &self.storage.activation.engine {
+                Engine::Sqlite(sqlite) => sqlite.undo_transaction(self.depth)?,
+                Engine::Legacy(_) => self.storage.undo_overlay(),
+            }
             self.state.set(State::RolledBack);
         }
         Ok(())
+    }
+
+    /// The closure is over.
+    fn leave(&self) {
+        if let Engine::Sqlite(sqlite) = &self.storage.activation.engine {
+            sqlite.leave_transaction();
+        }
     }
 
     /// The storage, for `operation`.
@@ -303,6 +320,8 @@ impl Transaction {
         scheduled_time: impl Into<ScheduledTime>,
         options: SetAlarmOptions,
     ) -> Result<()> {
+        let scheduled_time = scheduled_time.into();
+        scheduled_time.resolve(self.storage.activation.now())?; // what is no time is refused first
         let storage = self.open("setAlarm()")?;
         storage
             .set_alarm_with_options(scheduled_time, options)

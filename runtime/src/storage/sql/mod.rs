@@ -20,6 +20,7 @@ pub use value::SqlStorageValue;
 use self::statement::Statement;
 use super::{
     batch::Confirm,
+    engine::ActivationStorage,
     object::ObjectStorage,
     sqlite::{Database, PrepareError},
 };
@@ -41,7 +42,7 @@ const WHITE_SPACE: [char; 6] = [' ', '\t', '\n', '\r', '\x0b', '\x0c'];
 /// ```
 #[derive(Clone)]
 pub struct SqlStorage {
-    pub(super) storage: Rc<ObjectStorage>,
+    pub(super) activation: Rc<ActivationStorage>,
 }
 
 impl SqlStorage {
@@ -58,15 +59,15 @@ impl SqlStorage {
         query: &str,
         bindings: impl Into<Option<Vec<SqlStorageValue>>>,
     ) -> Result<SqlCursor> {
-        self.storage.backend.check_sql()?;
+        let storage = self.activation.for_sql()?;
         let bindings = bindings.into().unwrap_or_default();
         let mut rest = query;
         loop {
-            let database = self.storage.database()?;
-            let statement = self.compile(&database, rest)?;
+            let database = storage.database()?;
+            let statement = compile(storage, &database, rest)?;
             rest = rest[statement.about().text().len()..].trim_start_matches(WHITE_SPACE);
             if rest.is_empty() {
-                return self.run(statement, &bindings);
+                return run(storage, statement, &bindings);
             }
             if statement.parameter_count() > 0 {
                 return Err(Error::from(
@@ -74,60 +75,65 @@ impl SqlStorage {
                 ));
             }
             // Stepped once, its rows are dropped (EX-4).
-            drop(self.run(statement, &[])?);
+            drop(run(storage, statement, &[])?);
         }
     }
 
     /// The size of the object's database in bytes, without the pages that are free: the runtime's own tables count, and so do pages that
-    /// the open batch has written. Zero if the storage is broken or shut down, where the original throws.
+    /// the open batch has written. Zero where the original throws: if the storage is broken or shut down,
+    /// and on another backend.
     pub fn database_size(&self) -> usize {
-        let database = self.storage.database().ok();
+        let storage = self.activation.for_sql().ok();
+        let database = storage.and_then(|storage| storage.database().ok());
         let size = database.and_then(|database| database.size().ok());
         size.and_then(|size| usize::try_from(size).ok())
             .unwrap_or(0)
-    }
-
-    /// The first statement of `text`.
-    fn compile(&self, database: &Rc<Database>, text: &str) -> Result<Statement> {
-        let compiled = Statement::compile(database, text).map_err(|error| match error {
-            PrepareError::Refused(text) => Error::from(text),
-            PrepareError::Sqlite(error) => self.storage.statement_failed(&error, 0),
-        })?;
-        let statement =
-            compiled.ok_or_else(|| Error::from("SQL code did not contain a statement."))?;
-        // SQLite does not ask about the new name while it compiles.
-        let about = statement.about();
-        if about.alters_table() && renamed::to(about.text()).is_some_and(Database::is_reserved) {
-            return Err(Error::from("not authorized: SQLITE_AUTH"));
-        }
-        Ok(statement)
-    }
-
-    fn run(&self, mut statement: Statement, bindings: &[SqlStorageValue]) -> Result<SqlCursor> {
-        if statement.parameter_count() != bindings.len() {
-            return Err(Error::from(
-                "Wrong number of parameter bindings for SQL query.",
-            ));
-        }
-        let writes = !statement.is_readonly();
-        if writes {
-            self.storage.begin_write(Confirm::Required)?;
-        }
-        statement
-            .bind(bindings)
-            .map_err(|error| self.storage.statement_failed(&error, 0))?;
-        let cursor = SqlCursor::start(&self.storage, statement)?;
-        if writes {
-            self.storage.wrote();
-        }
-        Ok(cursor)
     }
 }
 
 impl fmt::Debug for SqlStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SqlStorage")
-            .field(&self.storage.label())
+            .field(&self.activation.label())
             .finish()
     }
+}
+
+/// The first statement of `text`.
+fn compile(storage: &ObjectStorage, database: &Rc<Database>, text: &str) -> Result<Statement> {
+    let compiled = Statement::compile(database, text).map_err(|error| match error {
+        PrepareError::Refused(text) => Error::from(text),
+        PrepareError::Sqlite(error) => storage.statement_failed(&error, 0),
+    })?;
+    let statement = compiled.ok_or_else(|| Error::from("SQL code did not contain a statement."))?;
+    // SQLite does not ask about the new name while it compiles.
+    let about = statement.about();
+    if about.alters_table() && renamed::to(about.text()).is_some_and(Database::is_reserved) {
+        return Err(Error::from("not authorized: SQLITE_AUTH"));
+    }
+    Ok(statement)
+}
+
+fn run(
+    storage: &Rc<ObjectStorage>,
+    mut statement: Statement,
+    bindings: &[SqlStorageValue],
+) -> Result<SqlCursor> {
+    if statement.parameter_count() != bindings.len() {
+        return Err(Error::from(
+            "Wrong number of parameter bindings for SQL query.",
+        ));
+    }
+    let writes = !statement.is_readonly();
+    if writes {
+        storage.begin_write(Confirm::Required)?;
+    }
+    statement
+        .bind(bindings)
+        .map_err(|error| storage.statement_failed(&error, 0))?;
+    let cursor = SqlCursor::start(storage, statement)?;
+    if writes {
+        storage.wrote();
+    }
+    Ok(cursor)
 }

@@ -9,7 +9,7 @@ const EVERYTHING: &str = "
     CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES parents (id));
     CREATE TABLE \"od\"\"d name\" (a);
     CREATE VIRTUAL TABLE words USING fts5(word);
-    CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1);
+    CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, row);
     CREATE VIEW names AS SELECT name FROM parents;
     CREATE VIEW broken AS SELECT * FROM nowhere;
     CREATE INDEX by_parent ON children (parent);
@@ -17,7 +17,6 @@ const EVERYTHING: &str = "
     INSERT INTO parents (name) VALUES ('a'), ('b');
     INSERT INTO children VALUES (1, 1), (2, 1);
     INSERT INTO words VALUES ('dormouse');
-    INSERT INTO boxes VALUES (1, 0, 1);
     ANALYZE;
 ";
 

@@ -2,7 +2,7 @@
 
 mod alarms;
 mod delete_all;
-mod disk;
+pub(super) mod disk;
 mod durability;
 mod fuzz;
 mod keys;
@@ -23,11 +23,14 @@ use futures_channel::oneshot;
 use futures_util::task::noop_waker_ref;
 
 use self::disk::{Loss, TestDisk};
-use super::{ObjectStorage, Sections, Storage, StorageBackend, StorageSetup};
+use super::{
+    ActivationSetup, ActivationStorage, Sections, Storage, StorageBackend, StorageSetup,
+    engine::Engine, object::ObjectStorage,
+};
 use crate::{
     Error, Result,
     gate::output::OutputGate,
-    platform::{Clock, Disk, Entropy, Instant, LocalBoxFuture, Spawn, WallTime},
+    platform::{Clock, Disk, Entropy, Instant, Link, Links, LocalBoxFuture, Spawn, WallTime},
 };
 
 const PATH: &str = "objects/Counter/a.sqlite";
@@ -43,7 +46,6 @@ struct Node {
     disk: Rc<TestDisk>,
     tasks: Rc<Tasks>,
     clock: Rc<TestClock>,
-    backend: StorageBackend,
     delete_all_deletes_alarm: bool,
     wal_bytes_max: u64,
 }
@@ -51,6 +53,7 @@ struct Node {
 /// One activation's storage.
 struct Activation {
     disk: Rc<TestDisk>,
+    activation: Rc<ActivationStorage>,
     storage: Rc<ObjectStorage>,
     gate: Rc<OutputGate>,
     handle: Storage,
@@ -67,7 +70,6 @@ impl Node {
             disk,
             tasks: Rc::default(),
             clock: Rc::default(),
-            backend: StorageBackend::Sqlite,
             delete_all_deletes_alarm: true,
             wal_bytes_max: crate::storage::WAL_BYTES_MAX,
         }
@@ -75,7 +77,7 @@ impl Node {
 
     fn try_open(&self) -> Result<Activation> {
         let gate = OutputGate::new();
-        let storage = ObjectStorage::open(StorageSetup {
+        let setup = StorageSetup {
             disk: Rc::clone(&self.disk) as Rc<dyn Disk>,
             clock: Rc::clone(&self.clock) as Rc<dyn Clock>,
             entropy: Rc::new(Ones),
@@ -86,14 +88,23 @@ impl Node {
             left: crate::storage::Left::InDoubt,
             wal_bytes_max: self.wal_bytes_max,
             now: Rc::new(|| WallTime::from_millis(NOW)),
-            backend: self.backend,
+            delete_all_deletes_alarm: self.delete_all_deletes_alarm,
+            links: Rc::new(NoLinks),
+        };
+        let activation = ActivationStorage::open(ActivationSetup {
+            storage: setup,
+            backend: StorageBackend::Sqlite,
             sections: Rc::new(TaskSections(Rc::clone(&self.tasks))),
             alarm_handler: true,
-            delete_all_deletes_alarm: self.delete_all_deletes_alarm,
         })?;
-        let handle = storage.handle();
+        let storage = match &activation.engine {
+            Engine::Sqlite(sqlite) => Rc::clone(sqlite),
+            Engine::Legacy(_) => unreachable!("the backend is SQLite"),
+        };
+        let handle = activation.handle();
         Ok(Activation {
             disk: Rc::clone(&self.disk),
+            activation,
             storage,
             gate,
             handle,
@@ -108,7 +119,6 @@ impl Node {
     /// The node after its power went and came back.
     fn lose_power(&self, loss: Loss) -> Self {
         Self {
-            backend: self.backend,
             delete_all_deletes_alarm: self.delete_all_deletes_alarm,
             wal_bytes_max: self.wal_bytes_max,
             ..Self::with_disk(self.disk.after_power_loss(loss))
@@ -187,7 +197,7 @@ impl Activation {
     }
 }
 
-fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(super) fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(noop_waker_ref())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
@@ -208,10 +218,10 @@ fn next_turn() -> impl Future<Output = ()> {
 
 /// Polls its tasks whenever it is told to, until none of them gets on.
 #[derive(Default)]
-struct Tasks(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
+pub(super) struct Tasks(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
 
 impl Tasks {
-    fn run(&self) {
+    pub(super) fn run(&self) {
         for _ in 0..8 {
             self.run_once();
         }
@@ -227,7 +237,7 @@ impl Tasks {
         self.0.borrow_mut().extend(waiting);
     }
 
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         drop(self.0.take());
     }
 }
@@ -235,6 +245,15 @@ impl Tasks {
 impl Spawn for Tasks {
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
         self.0.borrow_mut().push(task);
+    }
+}
+
+/// A SQLite-backed object sends no messages to its storage.
+struct NoLinks;
+
+impl Links for NoLinks {
+    fn open(&self, from: &str, to: &str) -> Rc<dyn Link> {
+        unreachable!("{from} opens a link to {to}")
     }
 }
 
@@ -262,10 +281,10 @@ impl Sections for TaskSections {
 }
 
 #[derive(Default)]
-struct TestClock(Rc<Cell<Duration>>);
+pub(super) struct TestClock(Rc<Cell<Duration>>);
 
 impl TestClock {
-    fn advance(&self, duration: Duration) {
+    pub(super) fn advance(&self, duration: Duration) {
         self.0.set(self.0.get() + duration);
     }
 }
