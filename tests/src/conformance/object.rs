@@ -1,14 +1,14 @@
-//! The object that performs scripts: one call a run, on its own storage.
+//! The object that performs scripts: one request a run, on its own storage.
 //!
-//! Scripts and results cross the call as JSON, so that a result is read when it came back to the caller and not before: an object that
+//! Scripts and results are bodies in JSON, so that a result is read when it came back to the caller and not before: an object that
 //! was reset answers nothing.
 
 use std::{cell::RefCell, rc::Rc};
 
-use dormouse::{DurableObject, Env, Result, State, durable_object, rpc};
+use dormouse::{DurableObject, Env, Request, Response, Result, State, durable_object};
 use serde_json::Value as Json;
 
-use super::{convert::Thrown, interpreter::Interpreter, script};
+use super::{interpreter::Interpreter, script};
 
 /// An object that performs scripts.
 #[durable_object]
@@ -22,23 +22,15 @@ impl DurableObject for Scripted {
             state: Rc::new(state),
         }
     }
-}
 
-#[rpc]
-impl Scripted {
-    /// Performs the steps of a run; returns their results.
-    pub async fn run(&self, script: &str) -> Result<String> {
-        perform(&self.state, script).await
+    /// Performs the steps in the request's body; answers with their results.
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let steps: Vec<Json> = request.json().await?;
+        let steps = script::parse(&steps).map_err(|error| error.to_string())?;
+        let results = Rc::new(RefCell::new(Vec::new()));
+        let interpreter = Interpreter::new(Rc::clone(&self.state));
+        let ran = interpreter.run(steps, Rc::clone(&results)).await;
+        ran.map_err(|thrown| thrown.to_error())?;
+        Response::from_json(&results.take())
     }
-}
-
-async fn perform(state: &Rc<State>, script: &str) -> Result<String> {
-    let steps: Vec<Json> = serde_json::from_str(script)?;
-    let steps = script::parse(&steps).map_err(|error| error.to_string())?;
-    let results = Rc::new(RefCell::new(Vec::new()));
-    let interpreter = Interpreter::new(Rc::clone(state));
-    let ran = interpreter.run(steps, Rc::clone(&results)).await;
-    ran.map_err(|thrown: Thrown| thrown.to_error())?;
-    let results = Json::Array(results.take());
-    Ok(results.to_string())
 }

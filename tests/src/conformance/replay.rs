@@ -1,13 +1,16 @@
-//! Replays cases: each on a fresh object of a node, a call for each run, the next when the former's reply is there.
+//! Replays cases: each on a fresh object of a node, a request for each run, the next when the former's reply is there.
 
 use std::{collections::BTreeMap, io, rc::Rc, time::Duration};
 
 use dormouse::{
-    Node, Value,
+    Method, Node, Request, RequestInit, Result, Stub,
     platform::{Platform, real},
 };
 use dormouse_sim::{Seed, run_on_a_machine};
-use futures_util::{future::Either, pin_mut};
+use futures_util::{
+    future::{Either, select},
+    pin_mut,
+};
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -109,20 +112,23 @@ async fn replay_run(
     object: &str,
     run: &[Json],
 ) -> Json {
-    let script = Json::Array(run.to_vec()).to_string();
     let namespace = node.env().durable_object(host::binding_for(case));
     let stub = namespace.and_then(|namespace| namespace.get_by_name(object));
     let stub = stub.expect("the class is served");
-    let call = stub.call_with("run", Ok(vec![Value::from(script)]));
+    let call = perform(&stub, run);
     let late = platform.clock.sleep_until(platform.clock.now() + RUN_MAX);
-    let call = std::future::IntoFuture::into_future(call);
     pin_mut!(call);
-    match futures_util::future::select(call, late).await {
-        Either::Left((Ok(Value::String(out)), _)) => {
-            serde_json::from_str(&out).expect("the object answers in JSON")
-        }
-        Either::Left((Ok(other), _)) => json!({"fail": {"unexpected": format!("{other:?}")}}),
+    match select(call, late).await {
+        Either::Left((Ok(results), _)) => results,
         Either::Left((Err(error), _)) => json!({"fail": described(&error)}),
         Either::Right(_) => json!({"fail": {"late": RUN_MAX.as_secs()}}),
     }
+}
+
+async fn perform(stub: &Stub, run: &[Json]) -> Result<Json> {
+    let mut init = RequestInit::new();
+    let body = Json::Array(run.to_vec()).to_string();
+    init.with_method(Method::Post).with_body(Some(body.into()));
+    let request = Request::new_with_init("http://object/", &init)?;
+    stub.fetch_with_request(request).await?.json().await
 }
