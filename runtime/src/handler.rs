@@ -17,6 +17,11 @@ pub trait Class {
     /// # Errors
     /// The constructor failed: the activation is thrown away, every waiting event fails with this error (C-6).
     fn construct(&self, state: State, env: Env) -> Result<Rc<dyn Handler>>;
+
+    /// Whether its instances have a handler for alarms: without one `set_alarm` is refused (AL-4).
+    fn handles_alarms(&self) -> bool {
+        false
+    }
 }
 
 /// A live instance. Its futures are polled only while the input gate is held, on one thread.

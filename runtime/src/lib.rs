@@ -88,6 +88,10 @@ pub use crate::{
     },
     node::{Node, NodeBuilder, Session, StartError},
     object::{DurableObject, ObjectClass, has_durable_object_attribute},
-    storage::{ListOptions, PutOptions, SqlCursor, SqlStorage, SqlStorageValue, Storage},
+    storage::{
+        GetAlarmOptions, GetOptions, ListOptions, PutOptions, ScheduledTime, SetAlarmOptions,
+        SqlCursor, SqlStorage, SqlStorageValue, Storage, StorageBackend, SyncKv, SyncKvList,
+        Transaction,
+    },
     value::Value,
 };

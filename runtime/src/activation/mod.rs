@@ -26,6 +26,7 @@ pub(crate) use event::{Event, as_seen_by_callers};
 use futures_util::future::{AbortHandle, Abortable};
 pub(crate) use idle::Ending;
 
+use self::section::SectionsOfTheTurn;
 use self::turn::{Gated, Task, panic_text};
 use crate::{
     Error, Result,
@@ -84,6 +85,10 @@ impl Activation {
                 let turn_began_at = Rc::clone(&turn_began_at);
                 Rc::new(move || turn_began_at.get())
             },
+            backend: entry.backend,
+            sections: Rc::new(SectionsOfTheTurn),
+            alarm_handler: class.handles_alarms(),
+            delete_all_deletes_alarm: node.compatibility.delete_all_deletes_alarm,
         })
         .inspect_err(|_| point!("activation_end", object = &*label, reason = "storage"))?;
         let activation = Rc::new(Self {
@@ -115,12 +120,15 @@ impl Activation {
     /// The constructor is the first to stand at the input gate, so every event finds it done (C-1).
     fn construct(self: &Rc<Self>, class: Rc<dyn Class>) {
         let task = Task::new(Rc::clone(&self.input));
+        let handles_alarms = class.handles_alarms();
         let activation = Rc::clone(self);
         let constructor = Gated::new(Rc::clone(self), Rc::clone(&task), async move {
             let (state, env) = activation.state_and_env();
+            activation.storage.allow_alarms(true);
             let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 class.construct(state, env)
             }));
+            activation.storage.allow_alarms(handles_alarms);
             made.unwrap_or_else(|panic| {
                 point!(
                     "panicked",

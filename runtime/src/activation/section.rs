@@ -19,10 +19,29 @@ use super::{
     Activation,
     turn::{Gated, Task, Turn},
 };
-use crate::{Error, Result, gate::input::SECTION_DEPTH_MAX};
+use crate::{
+    Error, Result, gate::input::SECTION_DEPTH_MAX, platform::LocalBoxFuture, storage::Sections,
+};
 
 /// How long a section may take, from the end of its first turn on (C-11).
 const SECTION_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The critical sections of whichever turn runs: what a transaction asks for.
+pub(super) struct SectionsOfTheTurn;
+
+impl Sections for SectionsOfTheTurn {
+    fn critical_section(
+        &self,
+        body: LocalBoxFuture<'static, Result<()>>,
+    ) -> LocalBoxFuture<'static, Result<()>> {
+        match Turn::current() {
+            Some(turn) => Box::pin(turn.activation.block_concurrency_while(body)),
+            None => Box::pin(std::future::ready(Err(Error::from(
+                "transaction() is called in an object's code, while an event of it is handled",
+            )))),
+        }
+    }
+}
 
 impl Activation {
     /// Runs `callback` as a critical section of the current scope.

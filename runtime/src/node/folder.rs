@@ -55,6 +55,28 @@ pub enum StartError {
         /// The name.
         binding: String,
     },
+    /// What should be a compatibility date is none.
+    #[error("compatibility date {found:?} is no date: write it as YYYY-MM-DD")]
+    CompatibilityDate {
+        /// What was given.
+        found: String,
+    },
+    /// A flag that changes nothing here, or that is misspelt.
+    #[error("no such compatibility flag: {found:?} (known: {known})")]
+    CompatibilityFlag {
+        /// What was given.
+        found: String,
+        /// The flags that there are.
+        known: String,
+    },
+    /// Two flags that say the opposite.
+    #[error("the compatibility flags {first} and {second} contradict each other: keep one")]
+    CompatibilityFlagsContradict {
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// The disk refused.
     #[error("cannot use the data folder: {0}")]
     Disk(#[from] DiskError),

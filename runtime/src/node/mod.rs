@@ -1,7 +1,9 @@
 //! A node: one process that owns objects, their files and their activations.
 //!
-//! [`folder`] says what is stored in its data folder beside the objects; [`router`] finds the one activation of an object.
+//! [`compatibility`] says which behaviour it shows, [`folder`] what is stored in its data folder beside the objects; [`router`] finds the
+//! one activation of an object.
 
+mod compatibility;
 mod folder;
 mod router;
 
@@ -12,6 +14,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
+pub(crate) use compatibility::Compatibility;
 pub use folder::StartError;
 pub(crate) use router::Entry;
 pub use router::Session;
@@ -29,7 +32,7 @@ use crate::{
     },
     object::{ObjectClass, RustClass},
     platform::{Link, LocalBoxFuture, Platform},
-    storage::{Left, ObjectStorage, WAL_BYTES_MAX},
+    storage::{Left, ObjectStorage, StorageBackend, WAL_BYTES_MAX},
 };
 
 /// Declares what a node serves.
@@ -53,7 +56,17 @@ use crate::{
 pub struct NodeBuilder {
     worker: String,
     wal_bytes_max: u64,
-    classes: Vec<(String, Rc<dyn Class>)>,
+    compatibility_date: Option<String>,
+    compatibility_flags: Vec<String>,
+    classes: Vec<Served>,
+}
+
+/// One class that a node serves.
+#[derive(Clone)]
+struct Served {
+    binding: String,
+    class: Rc<dyn Class>,
+    backend: StorageBackend,
 }
 
 /// A running node. Dropping the last handle of it ends it: nothing that was not durable is waited for.
@@ -81,8 +94,9 @@ pub(crate) struct NodeContext {
     /// The data folder was there already: this is not the node's first life.
     pub(crate) restarted: bool,
     pub(crate) wal_bytes_max: u64,
+    pub(crate) compatibility: Compatibility,
     bindings: Rc<Bindings>,
-    classes: BTreeMap<String, Rc<dyn Class>>,
+    classes: BTreeMap<String, (Rc<dyn Class>, StorageBackend)>,
     /// Files of objects not in memory that this process knows to be durable, by path.
     durable: RefCell<BTreeSet<String>>,
 }
@@ -93,20 +107,65 @@ impl NodeBuilder {
         Self {
             worker: worker.into(),
             wal_bytes_max: WAL_BYTES_MAX,
+            compatibility_date: None,
+            compatibility_flags: Vec::new(),
             classes: Vec::new(),
         }
     }
 
-    /// Serves objects of the Rust type `T` under `binding`.
+    /// Serves objects of the Rust type `T` under `binding`, each with a SQLite database of its own.
     #[must_use]
     pub fn object<T: DurableObject + ObjectClass>(self, binding: impl Into<String>) -> Self {
-        self.class(binding, Rc::new(RustClass::<T>::new()))
+        self.object_on::<T>(binding, StorageBackend::Sqlite)
     }
 
-    /// Serves objects of a class of any engine under `binding`.
+    /// Serves objects of the Rust type `T` under `binding`, on a storage backend of choice.
     #[must_use]
-    pub fn class(mut self, binding: impl Into<String>, class: Rc<dyn Class>) -> Self {
-        self.classes.push((binding.into(), class));
+    pub fn object_on<T: DurableObject + ObjectClass>(
+        self,
+        binding: impl Into<String>,
+        backend: StorageBackend,
+    ) -> Self {
+        self.class_on(binding, Rc::new(RustClass::<T>::new()), backend)
+    }
+
+    /// Serves objects of a class of any engine under `binding`, each with a SQLite database of its own.
+    #[must_use]
+    pub fn class(self, binding: impl Into<String>, class: Rc<dyn Class>) -> Self {
+        self.class_on(binding, class, StorageBackend::Sqlite)
+    }
+
+    /// Serves objects of a class of any engine under `binding`, on a storage backend of choice.
+    #[must_use]
+    pub fn class_on(
+        mut self,
+        binding: impl Into<String>,
+        class: Rc<dyn Class>,
+        backend: StorageBackend,
+    ) -> Self {
+        self.classes.push(Served {
+            binding: binding.into(),
+            class,
+            backend,
+        });
+        self
+    }
+
+    /// The day whose behaviour the objects expect, as `YYYY-MM-DD`; the newest behaviour unless set. It changes what `delete_all` does to
+    /// the alarm (DEL-2).
+    #[must_use]
+    pub fn compatibility_date(mut self, date: impl Into<String>) -> Self {
+        self.compatibility_date = Some(date.into());
+        self
+    }
+
+    /// Single points of behaviour, whatever the date: `delete_all_deletes_alarm`, `delete_all_preserves_alarm` (DEL-2).
+    #[must_use]
+    pub fn compatibility_flags<F: Into<String>>(
+        mut self,
+        flags: impl IntoIterator<Item = F>,
+    ) -> Self {
+        self.compatibility_flags = flags.into_iter().map(Into::into).collect();
         self
     }
 
@@ -121,14 +180,24 @@ impl NodeBuilder {
     /// Starts the node on its platform: reads its data folder, or makes it. Objects start when they are called.
     ///
     /// # Errors
-    /// The folder belongs to another version, is damaged or cannot be used; two bindings have one name. Nothing is changed then.
+    /// The folder belongs to another version, is damaged or cannot be used; two bindings have one name; the compatibility date is none or a
+    /// flag is unknown. Nothing is changed then.
     pub fn start(self, platform: Platform) -> Result<Node, StartError> {
+        let compatibility = Compatibility::new(
+            self.compatibility_date.as_deref(),
+            &self.compatibility_flags,
+        )?;
         let disk = &*platform.disk;
         let (mut folder, restarted) = Folder::read(disk)?;
         let namespaces_before = folder.namespace_count();
         let mut bindings = Bindings::default();
         let mut classes = BTreeMap::new();
-        for (binding, class) in self.classes {
+        for Served {
+            binding,
+            class,
+            backend,
+        } in self.classes
+        {
             let unique_key =
                 folder.unique_key(class.name(), || format!("{}-{}", self.worker, class.name()));
             let namespace = Namespace::new(class.name(), &unique_key);
@@ -139,7 +208,7 @@ impl NodeBuilder {
             {
                 return Err(StartError::DuplicateBinding { binding });
             }
-            classes.insert(class.name().to_owned(), class);
+            classes.insert(class.name().to_owned(), (class, backend));
         }
         if !restarted || folder.namespace_count() > namespaces_before {
             folder.write(disk)?;
@@ -149,6 +218,7 @@ impl NodeBuilder {
         let context = NodeContext {
             platform,
             wal_bytes_max: self.wal_bytes_max,
+            compatibility,
             router: Router::default(),
             restarted,
             bindings,
@@ -164,11 +234,12 @@ impl NodeBuilder {
 
     /// The bindings that this node will have, for clients that know its configuration and not its folder: right as long as every key is the default.
     pub fn default_bindings(&self) -> Rc<Bindings> {
-        let namespaces = self.classes.iter().map(|(binding, class)| {
-            let unique_key = format!("{}-{}", self.worker, class.name());
+        let namespaces = self.classes.iter().map(|served| {
+            let class = served.class.name();
+            let unique_key = format!("{}-{class}", self.worker);
             (
-                binding.clone(),
-                Rc::new(Namespace::new(class.name(), &unique_key)),
+                served.binding.clone(),
+                Rc::new(Namespace::new(class, &unique_key)),
             )
         });
         Rc::new(Bindings {
@@ -226,13 +297,13 @@ impl fmt::Debug for NodeBuilder {
         let bindings = self
             .classes
             .iter()
-            .map(|(binding, class)| (binding, class.name().to_owned()));
+            .map(|served| (&served.binding, served.class.name().to_owned()));
         f.debug_map().entries(bindings).finish()
     }
 }
 
 impl NodeContext {
-    fn class(&self, name: &str) -> Result<Rc<dyn Class>> {
+    fn class(&self, name: &str) -> Result<(Rc<dyn Class>, StorageBackend)> {
         let class = self.classes.get(name).cloned();
         class.ok_or_else(|| Error::from(format!("no such actor class: {name}")))
     }

@@ -19,6 +19,7 @@ use crate::{
     handler::{Class, Invocation, Reply},
     mutation::Mutation,
     namespace::{channel::ObjectAddress, id::RawId},
+    storage::StorageBackend,
 };
 
 /// Names longer than this are not seen inside the object (ID-12), in bytes of UTF-8.
@@ -40,6 +41,7 @@ type Key = (Rc<str>, RawId);
 pub(crate) struct Entry {
     node: Weak<NodeContext>,
     class: Rc<dyn Class>,
+    pub(crate) backend: StorageBackend,
     class_name: Rc<str>,
     pub(crate) label: Rc<str>,
     id: RawId,
@@ -64,10 +66,11 @@ impl Router {
             entry.remember_name(&address.id);
             return Ok(entry);
         }
-        let class = node.class(&address.class)?;
+        let (class, backend) = node.class(&address.class)?;
         let entry = Rc::new(Entry {
             node: Rc::downgrade(node),
             class,
+            backend,
             class_name: Rc::clone(&address.class),
             label: Rc::clone(address.label()),
             id: address.id.clone(),

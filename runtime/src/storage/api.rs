@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, ops::Deref, rc::Rc, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    ListOptions, PutOptions, SqlStorage, batch::Confirm, kv::undecodable, object::ObjectStorage,
+    GetOptions, ListOptions, PutOptions, SqlStorage, kv::undecodable, object::ObjectStorage,
 };
 use crate::{
     Error, Result,
@@ -42,6 +42,16 @@ impl Storage {
     /// # }
     /// ```
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        self.get_with_options(key, GetOptions::default()).await
+    }
+
+    /// [`get`](Self::get) with options.
+    pub async fn get_with_options<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        options: GetOptions,
+    ) -> Result<Option<T>> {
+        let _ = options; // it never waits on this backend
         self.pause_if_mutated().await;
         self.object
             .kv_get(key)?
@@ -57,6 +67,17 @@ impl Storage {
         &self,
         keys: Vec<impl Deref<Target = str>>,
     ) -> Result<BTreeMap<String, T>> {
+        self.get_multiple_as_with_options(keys, GetOptions::default())
+            .await
+    }
+
+    /// [`get_multiple_as`](Self::get_multiple_as) with options.
+    pub async fn get_multiple_as_with_options<T: DeserializeOwned>(
+        &self,
+        keys: Vec<impl Deref<Target = str>>,
+        options: GetOptions,
+    ) -> Result<BTreeMap<String, T>> {
+        let _ = options; // it never waits on this backend
         self.pause_if_mutated().await;
         let mut values = BTreeMap::new();
         for key in &keys {
@@ -91,7 +112,7 @@ impl Storage {
             value => cbor::encode(&value),
         };
         self.pause_if_mutated().await;
-        self.object.kv_put(key, &bytes, confirm(options))
+        self.object.kv_put(key, &bytes, options.confirm())
     }
 
     /// Stores each field of a struct, or each entry of a map with string keys, under its name: all of them or none (KV-43). Fields
@@ -124,7 +145,7 @@ impl Storage {
     ) -> Result<()> {
         let entries = entries_of(to_value(&values)?)?;
         self.pause_if_mutated().await;
-        self.object.kv_put_multiple(&entries, confirm(options))
+        self.object.kv_put_multiple(&entries, options.confirm())
     }
 
     /// Removes `key`; returns whether it was there.
@@ -132,8 +153,13 @@ impl Storage {
     /// # Errors
     /// If the storage is broken or shut down.
     pub async fn delete(&self, key: &str) -> Result<bool> {
+        self.delete_with_options(key, PutOptions::default()).await
+    }
+
+    /// [`delete`](Self::delete) with options.
+    pub async fn delete_with_options(&self, key: &str, options: PutOptions) -> Result<bool> {
         self.pause_if_mutated().await;
-        self.object.kv_delete(key)
+        self.object.kv_delete(key, options.confirm())
     }
 
     /// Removes `keys`; returns how many of them were there.
@@ -141,12 +167,43 @@ impl Storage {
     /// # Errors
     /// As [`delete`](Self::delete).
     pub async fn delete_multiple(&self, keys: Vec<impl Deref<Target = str>>) -> Result<usize> {
+        self.delete_multiple_with_options(keys, PutOptions::default())
+            .await
+    }
+
+    /// [`delete_multiple`](Self::delete_multiple) with options.
+    pub async fn delete_multiple_with_options(
+        &self,
+        keys: Vec<impl Deref<Target = str>>,
+        options: PutOptions,
+    ) -> Result<usize> {
         self.pause_if_mutated().await;
         let mut deleted = 0;
         for key in &keys {
-            deleted += usize::from(self.object.kv_delete(key)?);
+            deleted += usize::from(self.object.kv_delete(key, options.confirm())?);
         }
         Ok(deleted)
+    }
+
+    /// Deletes everything: keys, SQL tables, and the alarm, unless the node keeps to a compatibility date before 2026-02-24 (DEL-2).
+    ///
+    /// All of it or nothing, together with what the turn writes afterwards. What the turn wrote *before* is gone in either case
+    /// (DEL-6). Open cursors end. Always confirmed. Only after this the object takes no storage any more: deleting each key leaves the
+    /// runtime's own tables (GEN-5).
+    ///
+    /// # Errors
+    /// `Cannot call deleteAll() within a transaction`; or if the storage is broken or shut down.
+    pub async fn delete_all(&self) -> Result<()> {
+        self.delete_all_with_options(PutOptions::default()).await
+    }
+
+    /// [`delete_all`](Self::delete_all) with options, none of which this backend heeds (KV-21).
+    pub async fn delete_all_with_options(&self, options: PutOptions) -> Result<()> {
+        if options.allow_unconfirmed {
+            tracing::warn!(target: "dormouse::storage", "deleteAll() is always confirmed on SQLite: allow_unconfirmed is ignored");
+        }
+        self.pause_if_mutated().await;
+        self.object.delete_all()
     }
 
     /// The entries that `options` mean, in the order of the keys' UTF-8 bytes, or against it with `reverse`.
@@ -171,6 +228,7 @@ impl Storage {
             return Ok(Vec::new());
         };
         self.pause_if_mutated().await;
+        self.object.kv_lists.begin(); // it ends a synchronous one (KVS-4)
         let entries = self.object.kv_list(&bounds)?;
         entries
             .into_iter()
@@ -198,7 +256,7 @@ impl Storage {
         }
     }
 
-    async fn pause_if_mutated(&self) {
+    pub(super) async fn pause_if_mutated(&self) {
         if Mutation::InputGateOpen.is_active() {
             let clock = &self.object.clock;
             clock
@@ -216,15 +274,7 @@ impl fmt::Debug for Storage {
     }
 }
 
-fn confirm(options: PutOptions) -> Confirm {
-    if options.allow_unconfirmed {
-        Confirm::Waived
-    } else {
-        Confirm::Required
-    }
-}
-
-fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
+pub(super) fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
     let value = cbor::decode(bytes).map_err(|error| undecodable(key, &error))?;
     from_value(value)
 }

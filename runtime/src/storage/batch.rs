@@ -32,6 +32,7 @@ pub(super) enum Confirm {
 }
 
 /// An open implicit transaction.
+#[derive(Default)]
 pub(super) struct Batch {
     number: u64,
     /// There from the first confirmed write on.
@@ -47,24 +48,22 @@ impl ObjectStorage {
     /// The reason for which the storage is closed.
     pub(super) fn begin_write(&self, confirm: Confirm) -> Result<Rc<Database>> {
         let database = self.database()?;
-        if self.batch.borrow().is_some() && database.is_autocommit() {
-            // A conflict clause rolled the whole batch back (SQLTX-14). Going on, the rest of the turn would be committed without its beginning.
+        let open = self.batch.borrow().is_some() || self.in_transaction();
+        if open && database.is_autocommit() {
+            // A conflict clause rolled everything back (SQLTX-14). Going on, the rest of the turn would be committed without its beginning.
             let error =
                 Error::from("cannot commit - no transaction is active: SQLITE_ERROR").with_reset();
             self.break_with(error.clone());
             return Err(error);
         }
+        if self.note_write_in_transaction(confirm) {
+            return Ok(database); // the transaction's commit is its batch
+        }
         if self.batch.borrow().is_none() {
             database
                 .run(own::BEGIN)
                 .map_err(|error| self.statement_failed(&error, 0))?;
-            let number = self.batches_begun.get() + 1;
-            self.batches_begun.set(number);
-            *self.batch.borrow_mut() = Some(Batch {
-                number,
-                confirmation: None,
-                waiting: Vec::new(),
-            });
+            *self.batch.borrow_mut() = Some(self.new_batch());
         }
         if confirm == Confirm::Required
             && let Some(batch) = &mut *self.batch.borrow_mut()
@@ -73,6 +72,15 @@ impl ObjectStorage {
             batch.confirmation.get_or_insert_with(|| self.gate.hold());
         }
         Ok(database)
+    }
+
+    fn new_batch(&self) -> Batch {
+        let number = self.batches_begun.get() + 1;
+        self.batches_begun.set(number);
+        Batch {
+            number,
+            ..Batch::default()
+        }
     }
 
     /// Called after each statement that wrote. In the ordinary way that means nothing.
@@ -95,23 +103,58 @@ impl ObjectStorage {
         }
     }
 
-    fn commit(self: &Rc<Self>) {
+    /// Commits the open batch, if there is one.
+    pub(super) fn commit(self: &Rc<Self>) {
         let Some(number) = self.batch.borrow().as_ref().map(|batch| batch.number) else {
             return;
         };
+        if self.commit_with(number, |database| database.run(own::COMMIT))
+            && let Some(batch) = self.batch.take()
+        {
+            self.wait_for(batch);
+        }
+    }
+
+    /// Commits an explicit transaction as a batch of its own. If anything in it is to be confirmed, outputs wait from here on (GATE-16).
+    /// Returns whether that succeeded; if not, the storage is broken.
+    pub(super) fn commit_transaction(
+        self: &Rc<Self>,
+        confirm: Confirm,
+        release: impl FnOnce(&Database) -> rusqlite::Result<()>,
+    ) -> bool {
+        let mut batch = self.new_batch();
+        if !self.commit_with(batch.number, release) {
+            return false;
+        }
+        if confirm == Confirm::Required {
+            self.last_confirmed.set(batch.number);
+            batch.confirmation = Some(self.gate.hold());
+        }
+        self.wait_for(batch);
+        true
+    }
+
+    fn commit_with(
+        &self,
+        number: u64,
+        commit: impl FnOnce(&Database) -> rusqlite::Result<()>,
+    ) -> bool {
         point!("commit", object = &*self.object, batch = number);
         let Ok(database) = self.database() else {
-            return;
+            return false;
         };
-        if let Err(error) = database.run(own::COMMIT) {
-            return self.commit_failed(&database, &error);
+        if let Err(error) = commit(&database) {
+            self.commit_failed(&database, &error);
+            return false;
         }
-        drop(database);
         point!("committed", object = &*self.object, batch = number);
-        let Some(batch) = self.batch.take() else {
-            return;
-        };
+        true
+    }
+
+    /// Lets the outputs that a committed batch holds back go when it is durable.
+    fn wait_for(self: &Rc<Self>, batch: Batch) {
         let object = Rc::clone(&self.object);
+        let number = batch.number;
         self.confirm_when_durable(batch.confirmation, move |outcome| {
             if outcome.is_ok() {
                 point!("durable", object = &*object, batch = number);

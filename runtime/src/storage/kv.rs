@@ -21,31 +21,6 @@ use crate::{Error, Result, mutation::Mutation};
 /// Undoes a multi-put of which one entry failed, and nothing else (KV-43).
 const PUT_MULTIPLE: &str = "_cf_put_multiple_savepoint";
 
-/// What is known of the runtime's key-value table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KvTable {
-    Missing,
-    There,
-    /// It was made in something that was rolled back, or not.
-    Unknown,
-}
-
-impl KvTable {
-    pub(super) fn look(database: &Database) -> rusqlite::Result<Self> {
-        let found = database.as_runtime(|connection| {
-            connection
-                .prepare_cached(own::HAS_KV)?
-                .query_row([], |_| Ok(()))
-                .optional()
-        })?;
-        Ok(if found.is_some() {
-            Self::There
-        } else {
-            Self::Missing
-        })
-    }
-}
-
 impl ObjectStorage {
     pub(super) fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let Some(database) = self.for_reading()? else {
@@ -114,8 +89,8 @@ impl ObjectStorage {
     }
 
     /// Returns whether the key was there. It writes in either case (KV-6).
-    pub(super) fn kv_delete(self: &Rc<Self>, key: &str) -> Result<bool> {
-        let database = self.for_writing(Confirm::Required)?;
+    pub(super) fn kv_delete(self: &Rc<Self>, key: &str, confirm: Confirm) -> Result<bool> {
+        let database = self.for_writing(confirm)?;
         let deleted = database
             .as_runtime(|connection| connection.prepare_cached(own::DELETE)?.execute([key]))
             .map_err(|error| self.statement_failed(&error, 0))?;
@@ -159,22 +134,14 @@ impl ObjectStorage {
     /// The connection, if the table is there.
     fn for_reading(&self) -> Result<Option<Rc<Database>>> {
         let database = self.database()?;
-        if self.kv_table.get() == KvTable::Unknown {
-            self.kv_table
-                .set(KvTable::look(&database).map_err(|error| self.statement_failed(&error, 0))?);
-        }
-        Ok((self.kv_table.get() == KvTable::There).then_some(database))
+        let is_there = self.tables.kv.is_there(self, &database)?;
+        Ok(is_there.then_some(database))
     }
 
     /// The connection in an open batch, with the table in it.
     fn for_writing(&self, confirm: Confirm) -> Result<Rc<Database>> {
         let database = self.begin_write(confirm)?;
-        if self.kv_table.get() != KvTable::There {
-            database
-                .run(own::CREATE_KV)
-                .map_err(|error| self.statement_failed(&error, 0))?;
-            self.kv_table.set(KvTable::There);
-        }
+        self.tables.kv.make(self, &database)?;
         Ok(database)
     }
 }

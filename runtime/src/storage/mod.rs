@@ -1,26 +1,41 @@
 //! The storage of one object: a SQLite database of its own, written in batches of one turn each.
 //!
 //! The way of a write, and the modules in its order:
-//! - `api`: a call of the object's code; `options` says what it means;
-//! - `kv` and `sql`: statements, run at once; `transaction`: several of them as a whole;
+//! - `api`, `alarm`, `sync_kv`: a call of the object's code; `options` says what it means, `backend` which calls there are;
+//! - `kv`, `sql`, `metadata`, `delete_all`: statements, run at once, on the object's tables and our own (`tables`);
+//! - `savepoint` and `transaction`: several of them as a whole, the latter over several turns (`section`, `explicit`);
 //! - `batch`: the implicit transaction around the writes of a turn, and its commit;
 //! - `sqlite`: the commit becomes writes to the write-ahead log on the [`Disk`](crate::platform::Disk);
 //! - `durability`: a sync covers them, and the output gate lets the replies go;
 //! - `object`: all of this opened, broken and shut down.
 
+mod alarm;
 mod api;
+mod backend;
 mod batch;
+mod delete_all;
 mod durability;
+mod explicit;
 mod kv;
+mod metadata;
 mod object;
 mod options;
+mod savepoint;
+mod section;
 mod sql;
 mod sqlite;
+mod sync_kv;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod transaction;
 
+pub use alarm::ScheduledTime;
 pub use api::Storage;
+pub use backend::StorageBackend;
 pub(crate) use object::{Left, ObjectStorage, StorageSetup, WAL_BYTES_MAX};
-pub use options::{ListOptions, PutOptions};
+pub use options::{GetAlarmOptions, GetOptions, ListOptions, PutOptions, SetAlarmOptions};
+pub(crate) use section::Sections;
 pub use sql::{SqlCursor, SqlCursorIterator, SqlCursorRawIterator, SqlStorage, SqlStorageValue};
+pub use sync_kv::{SyncKv, SyncKvList};
+pub use transaction::Transaction;

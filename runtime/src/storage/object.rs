@@ -10,12 +10,15 @@ use std::{
 };
 
 use super::{
-    Storage,
+    Storage, StorageBackend,
     batch::Batch,
     durability::Durability,
-    kv::KvTable,
+    explicit::Explicit,
+    section::Sections,
     sql::{CursorState, SqliteFailure},
     sqlite::{Database, ObjectFiles},
+    sync_kv::KvLists,
+    tables::OwnTables,
 };
 use crate::{
     Error, Result,
@@ -47,6 +50,12 @@ pub(crate) struct StorageSetup {
     pub(crate) left: Left,
     /// The time that the object's code sees: it stands still during a turn.
     pub(crate) now: Rc<dyn Fn() -> WallTime>,
+    pub(crate) backend: StorageBackend,
+    pub(crate) sections: Rc<dyn Sections>,
+    /// The class has a handler for alarms.
+    pub(crate) alarm_handler: bool,
+    /// `delete_all` deletes the alarm as well (DEL-2).
+    pub(crate) delete_all_deletes_alarm: bool,
 }
 
 /// How the last activation left an object's files.
@@ -73,7 +82,16 @@ pub(crate) struct ObjectStorage {
     pub(super) last_confirmed: Cell<u64>,
     /// How many `transaction_sync` are under way, one inside the other.
     pub(super) savepoints: Cell<usize>,
-    pub(super) kv_table: Cell<KvTable>,
+    /// The open explicit transactions, one inside the other.
+    pub(super) explicit: RefCell<Vec<Explicit>>,
+    pub(super) tables: OwnTables,
+    pub(super) kv_lists: KvLists,
+    pub(super) backend: StorageBackend,
+    pub(super) sections: Rc<dyn Sections>,
+    /// Alarms may be set: the class has a handler, or its constructor is running.
+    pub(super) alarm_handler: Cell<bool>,
+    pub(super) delete_all_deletes_alarm: bool,
+    now: Rc<dyn Fn() -> WallTime>,
     /// Cursors whose statements have not ended.
     cursors: RefCell<Vec<Weak<RefCell<CursorState>>>>,
     /// A critical error of SQLite broke the storage (SQLTX-11).
@@ -112,13 +130,13 @@ impl ObjectStorage {
         );
         let sqlite_failed =
             |error: rusqlite::Error| cannot_open(&SqliteFailure::new(&error, 0).text);
-        let database =
-            Database::open(&files, &setup.path, setup.entropy, setup.now).map_err(sqlite_failed)?;
+        let database = Database::open(&files, &setup.path, setup.entropy, Rc::clone(&setup.now))
+            .map_err(sqlite_failed)?;
         // Reading the schema is what finds a damaged file. A new one was written by us a moment ago.
-        let kv_table = if is_new {
-            KvTable::Missing
+        let tables = if is_new {
+            OwnTables::of_new()
         } else {
-            KvTable::look(&database).map_err(sqlite_failed)?
+            OwnTables::look(&database).map_err(sqlite_failed)?
         };
         let storage = Rc::new(Self {
             durability: Durability::new(
@@ -136,7 +154,14 @@ impl ObjectStorage {
             batches_begun: Cell::new(0),
             last_confirmed: Cell::new(0),
             savepoints: Cell::new(0),
-            kv_table: Cell::new(kv_table),
+            explicit: RefCell::default(),
+            tables,
+            kv_lists: KvLists::default(),
+            backend: setup.backend,
+            sections: setup.sections,
+            alarm_handler: Cell::new(setup.alarm_handler),
+            delete_all_deletes_alarm: setup.delete_all_deletes_alarm,
+            now: setup.now,
             cursors: RefCell::default(),
             had_critical_error: Cell::new(false),
             wal_bytes_max: Cell::new(setup.wal_bytes_max),
@@ -196,6 +221,14 @@ impl ObjectStorage {
             }
             std::mem::replace(&mut *database, Err(reason.clone()))
         };
+        self.cancel_cursors(reason);
+        self.explicit.borrow_mut().clear();
+        drop(database);
+        self.batch.take()
+    }
+
+    /// Ends every open cursor; what it is asked from now on it answers with `reason`.
+    pub(super) fn cancel_cursors(&self, reason: &Error) {
         for cursor in self.cursors.take() {
             // One that is stepping right now has brought us here by its error, and ends by itself.
             if let Some(state) = cursor.upgrade()
@@ -204,8 +237,24 @@ impl ObjectStorage {
                 state.kill(reason.clone());
             }
         }
-        drop(database);
-        self.batch.take()
+    }
+
+    /// Why the storage is closed, if it is.
+    pub(super) fn why_closed(&self) -> Error {
+        match self.database() {
+            Err(reason) => reason,
+            Ok(_) => Error::from("the transaction ended without a result"),
+        }
+    }
+
+    /// The time of the turn.
+    pub(super) fn now(&self) -> WallTime {
+        (self.now)()
+    }
+
+    /// Lets alarms be set although the class may have no handler, as long as its constructor runs (AL-4).
+    pub(crate) fn allow_alarms(&self, allow: bool) {
+        self.alarm_handler.set(allow);
     }
 
     /// The connection.
@@ -223,7 +272,7 @@ impl ObjectStorage {
     /// Turns a failure of a statement into the object's error, and breaks the storage if SQLite gave up the whole transaction.
     pub(super) fn statement_failed(&self, error: &rusqlite::Error, skipped: usize) -> Error {
         let failure = SqliteFailure::new(error, skipped);
-        let lost = self.batch.borrow().is_some()
+        let lost = (self.batch.borrow().is_some() || self.in_transaction())
             && self
                 .database()
                 .is_ok_and(|database| database.is_autocommit());

@@ -1,8 +1,18 @@
-//! Options of the key-value calls, and which keys a list means.
+//! Options of the calls, and which keys a list means.
 
+use super::batch::Confirm;
 use crate::{Error, Result};
 
-/// Options of `put`.
+/// Options of `get`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GetOptions {
+    /// Let other events run while this waits for the storage. A SQLite-backed object never waits (KV-20).
+    pub allow_concurrency: bool,
+    /// Do not keep what was read in memory. A SQLite-backed object has no use for this hint (KV-22).
+    pub no_cache: bool,
+}
+
+/// Options of `put`, `delete` and `delete_all`.
 ///
 /// # Example
 /// ```
@@ -17,10 +27,46 @@ pub struct PutOptions {
     /// Outputs do not wait until this write is durable. If it fails, the object is reset all the same. A confirmed write in the
     /// same turn makes the whole turn confirmed (KV-21).
     pub allow_unconfirmed: bool,
-    /// Let other events run while this waits. It never waits on this backend (KV-20).
+    /// Let other events run while this waits for the storage. A SQLite-backed object never waits (KV-20).
     pub allow_concurrency: bool,
-    /// A hint about caching. This backend has no use for it (KV-22).
+    /// Do not keep in memory what was written. A SQLite-backed object has no use for this hint (KV-22).
     pub no_cache: bool,
+}
+
+impl PutOptions {
+    pub(super) fn confirm(self) -> Confirm {
+        if self.allow_unconfirmed {
+            Confirm::Waived
+        } else {
+            Confirm::Required
+        }
+    }
+}
+
+/// Options of `get_alarm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GetAlarmOptions {
+    /// Let other events run while this waits for the storage. A SQLite-backed object never waits (KV-20).
+    pub allow_concurrency: Option<bool>,
+}
+
+/// Options of `set_alarm` and `delete_alarm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetAlarmOptions {
+    /// Let other events run while this waits for the storage. A SQLite-backed object never waits (KV-20).
+    pub allow_concurrency: Option<bool>,
+    /// As for [`PutOptions`].
+    pub allow_unconfirmed: Option<bool>,
+}
+
+impl SetAlarmOptions {
+    pub(super) fn confirm(self) -> Confirm {
+        if self.allow_unconfirmed == Some(true) {
+            Confirm::Waived
+        } else {
+            Confirm::Required
+        }
+    }
 }
 
 /// Which keys [`Storage::list_as`](crate::Storage::list_as) gives: all of them, unless it is told otherwise. Keys are in ascending order
@@ -39,6 +85,7 @@ pub struct ListOptions<'a> {
     prefix: Option<&'a str>,
     reverse: bool,
     limit: Option<usize>,
+    read: GetOptions,
 }
 
 impl<'a> ListOptions<'a> {
@@ -80,6 +127,18 @@ impl<'a> ListOptions<'a> {
     /// At most so many keys: the first ones in the order asked for. Zero is refused.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = Some(limit);
+        self
+    }
+
+    /// As [`GetOptions::allow_concurrency`].
+    pub fn allow_concurrency(mut self, allow: bool) -> Self {
+        self.read.allow_concurrency = allow;
+        self
+    }
+
+    /// As [`GetOptions::no_cache`].
+    pub fn no_cache(mut self, no_cache: bool) -> Self {
+        self.read.no_cache = no_cache;
         self
     }
 
@@ -130,7 +189,7 @@ impl<'a> ListOptions<'a> {
 }
 
 /// The keys of a list as byte strings.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
     /// Inclusive.
     pub(super) start: Vec<u8>,
@@ -138,6 +197,26 @@ pub(super) struct Bounds {
     pub(super) end: Option<Vec<u8>>,
     pub(super) reverse: bool,
     pub(super) limit: Option<usize>,
+}
+
+impl Bounds {
+    /// The first `limit` of these keys.
+    pub(super) fn at_most(&self, limit: usize) -> Self {
+        Self {
+            limit: Some(limit),
+            ..self.clone()
+        }
+    }
+
+    /// What is left after `key`, which was the first of these keys.
+    pub(super) fn pass(&mut self, key: &str) {
+        if self.reverse {
+            self.end = Some(key.as_bytes().to_vec());
+        } else {
+            self.start = [key.as_bytes(), &[0]].concat(); // the next key in byte order
+        }
+        self.limit = self.limit.map(|limit| limit.saturating_sub(1));
+    }
 }
 
 #[cfg(test)]

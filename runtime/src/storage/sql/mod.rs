@@ -55,6 +55,7 @@ impl SqlStorage {
         query: &str,
         bindings: impl Into<Option<Vec<SqlStorageValue>>>,
     ) -> Result<SqlCursor> {
+        self.storage.backend.check_sql()?;
         let bindings = bindings.into().unwrap_or_default();
         let mut rest = query;
         loop {

@@ -35,9 +35,14 @@ pub(crate) mod own {
     pub(crate) const COMMIT: &str = "COMMIT";
     pub(crate) const ROLLBACK: &str = "ROLLBACK";
     pub(crate) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(RESTART)";
-    pub(crate) const HAS_KV: &str = "SELECT 1 FROM sqlite_schema WHERE name = '_cf_KV'";
+    pub(crate) const HAS_TABLE: &str = "SELECT 1 FROM sqlite_schema WHERE name = ?1 -- _cf_";
     pub(crate) const CREATE_KV: &str =
         "CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID";
+    pub(crate) const CREATE_METADATA: &str =
+        "CREATE TABLE IF NOT EXISTS _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)";
+    pub(crate) const GET_METADATA: &str = "SELECT value FROM _cf_METADATA WHERE key = ?1";
+    pub(crate) const PUT_METADATA: &str =
+        "INSERT INTO _cf_METADATA VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
     pub(crate) const GET: &str = "SELECT value FROM _cf_KV WHERE key = ?1";
     pub(crate) const PUT: &str =
         "INSERT INTO _cf_KV VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
@@ -51,13 +56,16 @@ pub(crate) mod own {
     pub(crate) const LIST_TO_REVERSE: &str =
         "SELECT key, value FROM _cf_KV WHERE key >= ?1 AND key < ?3 ORDER BY key DESC LIMIT ?2";
 
-    pub(super) const ALL: [&str; 13] = [
+    pub(super) const ALL: [&str; 16] = [
         BEGIN,
         COMMIT,
         ROLLBACK,
         CHECKPOINT,
-        HAS_KV,
+        HAS_TABLE,
         CREATE_KV,
+        CREATE_METADATA,
+        GET_METADATA,
+        PUT_METADATA,
         GET,
         PUT,
         DELETE,

@@ -1,9 +1,12 @@
 //! Scenarios of one object's storage, on a disk that forgets.
 
+mod alarms;
+mod delete_all;
 mod disk;
 mod durability;
 mod keys;
 mod sql;
+mod transactions;
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,10 +17,11 @@ use std::{
     time::Duration,
 };
 
+use futures_channel::oneshot;
 use futures_util::task::noop_waker_ref;
 
 use self::disk::{Loss, TestDisk};
-use super::{ObjectStorage, Storage, StorageSetup};
+use super::{ObjectStorage, Sections, Storage, StorageBackend, StorageSetup};
 use crate::{
     Error, Result,
     gate::output::OutputGate,
@@ -26,15 +30,24 @@ use crate::{
 
 const PATH: &str = "objects/Counter/a.sqlite";
 
+/// The time of every turn, in milliseconds since the epoch.
+const NOW: i64 = 1_700_000_000_123;
+
+/// How many turns a test's code may take.
+const TURNS_MAX: usize = 100;
+
 /// A node with one object that can be opened again and again.
 struct Node {
     disk: Rc<TestDisk>,
     tasks: Rc<Tasks>,
     clock: Rc<TestClock>,
+    backend: StorageBackend,
+    delete_all_deletes_alarm: bool,
 }
 
 /// One activation's storage.
 struct Activation {
+    disk: Rc<TestDisk>,
     storage: Rc<ObjectStorage>,
     gate: Rc<OutputGate>,
     handle: Storage,
@@ -51,6 +64,8 @@ impl Node {
             disk,
             tasks: Rc::default(),
             clock: Rc::default(),
+            backend: StorageBackend::Sqlite,
+            delete_all_deletes_alarm: true,
         }
     }
 
@@ -66,10 +81,15 @@ impl Node {
             gate: Rc::clone(&gate),
             left: crate::storage::Left::InDoubt,
             wal_bytes_max: crate::storage::WAL_BYTES_MAX,
-            now: Rc::new(|| WallTime::from_millis(1_700_000_000_123)),
+            now: Rc::new(|| WallTime::from_millis(NOW)),
+            backend: self.backend,
+            sections: Rc::new(TaskSections(Rc::clone(&self.tasks))),
+            alarm_handler: true,
+            delete_all_deletes_alarm: self.delete_all_deletes_alarm,
         })?;
         let handle = storage.handle();
         Ok(Activation {
+            disk: Rc::clone(&self.disk),
             storage,
             gate,
             handle,
@@ -83,7 +103,11 @@ impl Node {
 
     /// The node after its power went and came back.
     fn lose_power(&self, loss: Loss) -> Self {
-        Self::with_disk(self.disk.after_power_loss(loss))
+        Self {
+            backend: self.backend,
+            delete_all_deletes_alarm: self.delete_all_deletes_alarm,
+            ..Self::with_disk(self.disk.after_power_loss(loss))
+        }
     }
 
     fn run_tasks(&self) {
@@ -97,6 +121,23 @@ impl Activation {
         let outcome = poll_once(code(self.handle.clone())).expect("storage calls do not suspend");
         self.storage.end_turn();
         outcome
+    }
+
+    /// Runs code that takes several turns: a critical section among them runs between two of its own.
+    fn turns<T: 'static>(&self, code: impl AsyncFnOnce(Storage) -> T + 'static) -> T {
+        let outcome = Rc::new(RefCell::new(None));
+        let (handle, result) = (self.handle.clone(), Rc::clone(&outcome));
+        self.tasks.spawn(Box::pin(async move {
+            *result.borrow_mut() = Some(code(handle).await);
+        }));
+        for _ in 0..TURNS_MAX {
+            self.tasks.run_once();
+            self.storage.end_turn();
+            if let Some(outcome) = outcome.take() {
+                return outcome;
+            }
+        }
+        panic!("the code waits for something that does not come");
     }
 
     fn put(&self, key: &str, value: i32) {
@@ -119,6 +160,14 @@ impl Activation {
         poll_once(self.gate.pass())
     }
 
+    /// Everything that was committed becomes durable.
+    fn run_to_durable(&self) {
+        self.disk.hold_syncs(false);
+        self.storage.end_turn();
+        self.tasks.run();
+        assert_eq!(poll_once(self.gate.pass()), Some(Ok(())));
+    }
+
     /// The process dies: nothing more of it runs.
     fn crash(self) {
         self.tasks.clear();
@@ -133,6 +182,18 @@ fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
+/// Completes in another turn.
+fn next_turn() -> impl Future<Output = ()> {
+    let mut suspended = false;
+    poll_fn(move |_| {
+        if std::mem::replace(&mut suspended, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+}
+
 /// Polls its tasks whenever it is told to, until none of them gets on.
 #[derive(Default)]
 struct Tasks(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
@@ -140,14 +201,18 @@ struct Tasks(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
 impl Tasks {
     fn run(&self) {
         for _ in 0..8 {
-            let tasks = self.0.take();
-            let mut cx = Context::from_waker(noop_waker_ref());
-            let waiting: Vec<_> = tasks
-                .into_iter()
-                .filter_map(|mut task| task.as_mut().poll(&mut cx).is_pending().then_some(task))
-                .collect();
-            self.0.borrow_mut().extend(waiting);
+            self.run_once();
         }
+    }
+
+    fn run_once(&self) {
+        let tasks = self.0.take();
+        let mut cx = Context::from_waker(noop_waker_ref());
+        let waiting: Vec<_> = tasks
+            .into_iter()
+            .filter_map(|mut task| task.as_mut().poll(&mut cx).is_pending().then_some(task))
+            .collect();
+        self.0.borrow_mut().extend(waiting);
     }
 
     fn clear(&self) {
@@ -158,6 +223,22 @@ impl Tasks {
 impl Spawn for Tasks {
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
         self.0.borrow_mut().push(task);
+    }
+}
+
+/// Critical sections of an object in which nothing else happens.
+struct TaskSections(Rc<Tasks>);
+
+impl Sections for TaskSections {
+    fn critical_section(
+        &self,
+        body: LocalBoxFuture<'static, Result<()>>,
+    ) -> LocalBoxFuture<'static, Result<()>> {
+        let (done, result) = oneshot::channel();
+        self.0.spawn(Box::pin(async move {
+            let _ = done.send(body.await); // whoever asked may not wait any more
+        }));
+        Box::pin(async { result.await.expect("the section ends") })
     }
 }
 
