@@ -6,12 +6,14 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use dormouse::{SqlCursor, SqlStorageValue, State, Storage, Value, storage::SqlCursorRawIterator};
+use dormouse::{
+    SqlCursor, SqlStorageValue, State, Storage, Transaction, Value, storage::SqlCursorRawIterator,
+};
 use futures_util::future::LocalBoxFuture;
 
 use super::{
     convert::{Thrown, from_value, to_bool, to_int32, to_number, to_text, to_value},
-    host::{self, CallOptions, KvList, Range, Target, Transaction},
+    host::{self, CallOptions, KvList, Range, Target},
     js::Js,
 };
 
@@ -525,10 +527,10 @@ fn value_or_undefined(value: Option<Value>) -> Js {
     value.map_or(Js::Undefined, from_value)
 }
 
-fn entries(entries: Vec<(String, Value)>) -> Js {
-    let entries = entries.into_iter();
+fn entries(entries: impl IntoIterator<Item = (String, Value)>) -> Js {
     Js::Map(
         entries
+            .into_iter()
             .map(|(key, value)| (Js::String(key), from_value(value)))
             .collect(),
     )

@@ -2,9 +2,12 @@
 //!
 //! An engine has these built in. Every one of them happens before storage is called, so a mistake here would look like one of storage.
 
-use dormouse::{Value, value::ErrorValue};
+use dormouse::{
+    Value,
+    value::{ErrorValue, Primitive, RegExpValue, View, ViewKind},
+};
 
-use super::js::{FUNCTION_SOURCE, Js, View, in_property_order, time_clip};
+use super::js::{FUNCTION_SOURCE, Js, in_property_order, time_clip};
 
 /// Something thrown.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,8 +64,12 @@ pub(super) fn to_text(value: &Js) -> Result<String, Thrown> {
         }
         Js::Date(millis) | Js::DateNow(millis) => date_to_text(*millis),
         Js::Bytes(_, None) => "[object ArrayBuffer]".to_owned(),
-        Js::Bytes(_, Some(View::DataView)) => "[object DataView]".to_owned(),
-        Js::Bytes(bytes, Some(view)) => elements_of(bytes, *view).join(","),
+        Js::Bytes(_, Some(ViewKind::DataView)) => "[object DataView]".to_owned(),
+        Js::Bytes(bytes, Some(kind)) => {
+            let elements = kind.elements(bytes).into_iter();
+            let texts = elements.map(|element| to_text(&from_value(element)));
+            texts.collect::<Result<Vec<_>, _>>()?.join(",")
+        }
         Js::Array(elements) => {
             let texts = elements.iter().map(|element| match element {
                 Js::Undefined | Js::Null | Js::Hole | Js::Up(_) => Ok(String::new()),
@@ -250,29 +257,6 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// The elements of a typed array, as strings. Bytes that do not fill an element are not in it.
-fn elements_of(bytes: &[u8], view: View) -> Vec<String> {
-    fn each<const N: usize>(bytes: &[u8], text: impl Fn([u8; N]) -> String) -> Vec<String> {
-        let (elements, _) = bytes.as_chunks::<N>();
-        elements.iter().map(|element| text(*element)).collect()
-    }
-    match view {
-        View::Int8Array => each(bytes, |it| i8::from_le_bytes(it).to_string()),
-        View::Uint8Array | View::Uint8ClampedArray => {
-            each(bytes, |it| u8::from_le_bytes(it).to_string())
-        }
-        View::Int16Array => each(bytes, |it| i16::from_le_bytes(it).to_string()),
-        View::Uint16Array => each(bytes, |it| u16::from_le_bytes(it).to_string()),
-        View::Int32Array => each(bytes, |it| i32::from_le_bytes(it).to_string()),
-        View::Uint32Array => each(bytes, |it| u32::from_le_bytes(it).to_string()),
-        View::Float32Array => each(bytes, |it| number_to_text(f32::from_le_bytes(it).into())),
-        View::Float64Array => each(bytes, |it| number_to_text(f64::from_le_bytes(it))),
-        View::BigInt64Array => each(bytes, |it| i64::from_le_bytes(it).to_string()),
-        View::BigUint64Array => each(bytes, |it| u64::from_le_bytes(it).to_string()),
-        View::DataView => Vec::new(),
-    }
-}
-
 fn could_not_be_cloned(what: &str) -> Thrown {
     let message = format!("{what} could not be cloned.");
     Thrown::Error(dormouse::Error::new("DataCloneError", message))
@@ -294,7 +278,7 @@ pub(super) fn to_value(value: &Js) -> Result<Value, Thrown> {
         Js::Utf16(_) => return Err(Thrown::NotInRust(BROKEN_STRING)),
         Js::Date(millis) | Js::DateNow(millis) => Value::Date(*millis),
         Js::Bytes(bytes, None) => Value::Bytes(bytes.clone()),
-        Js::Bytes(..) => return Err(Thrown::NotInRust("a view of bytes")),
+        Js::Bytes(bytes, Some(kind)) => View::new(*kind, bytes.as_slice()).into(),
         Js::Array(elements) => Value::Array(all(elements)?),
         Js::Set(members) => Value::Set(all(members)?),
         Js::Object(members) => {
@@ -309,10 +293,16 @@ pub(super) fn to_value(value: &Js) -> Result<Value, Thrown> {
                 .map(|(key, it)| Ok((to_value(key)?, to_value(it)?)));
             Value::Map(entries.collect::<Result<_, Thrown>>()?)
         }
-        Js::RegExp { .. } => return Err(Thrown::NotInRust("a regular expression")),
+        Js::RegExp { source, flags } => {
+            let (source, flags) = (source.clone(), flags.clone());
+            RegExpValue { source, flags }.into()
+        }
         Js::Error { name, message } => ErrorValue::new(name, message).into(),
-        Js::Boxed(_) => return Err(Thrown::NotInRust("a boxed value")),
-        Js::Hole => return Err(Thrown::NotInRust("a hole")),
+        Js::Boxed(inside) => match Primitive::try_from(to_value(inside)?) {
+            Ok(inside) => inside.into(),
+            Err(other) => other, // `Object(value)` is the value itself if that is an object
+        },
+        Js::Hole => Value::Hole,
         Js::Up(_) => return Err(Thrown::NotInRust(CYCLE)),
         Js::Point => Value::object([("x", 1.into()), ("y", 2.into())]),
         Js::Function => return Err(could_not_be_cloned(FUNCTION_SOURCE)),
@@ -357,6 +347,13 @@ pub(super) fn from_value(value: Value) -> Js {
                     .collect(),
             )
         }
+        Value::View(view) => Js::Bytes(view.bytes, Some(view.kind)),
+        Value::RegExp(expression) => Js::RegExp {
+            source: expression.source,
+            flags: expression.flags,
+        },
+        Value::Boxed(inside) => Js::Boxed(Box::new(from_value(inside.into_inner()))),
+        Value::Hole => Js::Hole,
         Value::Error(error) => Js::Error {
             name: error.name,
             message: error.message,
@@ -412,8 +409,8 @@ mod tests {
             (Js::Object(vec![]), "[object Object]"),
             (Js::Map(vec![]), "[object Map]"),
             (Js::Boxed(Box::new(string("ab"))), "ab"),
-            (Js::Bytes(vec![1, 255], Some(View::Int8Array)), "1,-1"),
-            (Js::Bytes(vec![1, 0, 2], Some(View::Uint16Array)), "1"),
+            (Js::Bytes(vec![1, 255], Some(ViewKind::Int8Array)), "1,-1"),
+            (Js::Bytes(vec![1, 0, 2], Some(ViewKind::Uint16Array)), "1"),
             (Js::Bytes(vec![1], None), "[object ArrayBuffer]"),
             (
                 Js::Error {

@@ -2,11 +2,17 @@
 //!
 //! Key-value calls and alarms exist on the storage and on a transaction of it; [`Target`] says which is meant.
 
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future, rc::Rc};
 
-use dormouse::{Error, ListOptions, NodeBuilder, PutOptions, Result, Storage, Value};
+use dormouse::{
+    Error, GetAlarmOptions, GetOptions, ListOptions, NodeBuilder, PutOptions, Result,
+    ScheduledTime, SetAlarmOptions, Storage, StorageBackend, Transaction, Value,
+};
 
-use super::{object::Scripted, vector::Case};
+use super::{
+    object::ScriptedClass,
+    vector::{Backend, Case},
+};
 
 /// What a key-value call or an alarm's call goes to.
 #[derive(Clone)]
@@ -38,14 +44,31 @@ pub(super) struct Range {
 /// Entries that are fetched as they are asked for.
 pub(super) type KvList = Box<dyn Iterator<Item = Result<(String, Value)>>>;
 
-#[derive(Clone)]
-pub(super) enum Transaction {}
-
 fn missing<T>(what: &str) -> Result<T> {
     Err(Error::new("Missing", format!("Dormouse has no {what}")))
 }
 
 impl CallOptions {
+    fn for_get(self) -> GetOptions {
+        GetOptions {
+            allow_concurrency: self.allow_concurrency.unwrap_or_default(),
+            no_cache: self.no_cache.unwrap_or_default(),
+        }
+    }
+
+    fn for_get_alarm(self) -> GetAlarmOptions {
+        GetAlarmOptions {
+            allow_concurrency: self.allow_concurrency,
+        }
+    }
+
+    fn for_set_alarm(self) -> SetAlarmOptions {
+        SetAlarmOptions {
+            allow_concurrency: self.allow_concurrency,
+            allow_unconfirmed: self.allow_unconfirmed,
+        }
+    }
+
     fn for_put(self) -> PutOptions {
         PutOptions {
             allow_unconfirmed: self.allow_unconfirmed.unwrap_or_default(),
@@ -57,7 +80,10 @@ impl CallOptions {
 
 impl Range {
     fn options(&self) -> ListOptions<'_> {
-        let mut options = ListOptions::new().reverse(self.reverse);
+        let mut options = ListOptions::new()
+            .reverse(self.reverse)
+            .allow_concurrency(self.options.allow_concurrency.unwrap_or_default())
+            .no_cache(self.options.no_cache.unwrap_or_default());
         if let Some(key) = &self.start {
             options = options.start(key);
         }
@@ -77,102 +103,85 @@ impl Range {
     }
 }
 
-impl Target {
-    pub(super) async fn get(&self, key: &str, _options: CallOptions) -> Result<Option<Value>> {
-        match self {
-            Self::Storage(storage) => storage.get(key).await,
-            Self::Transaction(transaction) => match *transaction {},
+/// The same call on whichever is meant.
+macro_rules! on_target {
+    ($target:expr, $it:ident => $call:expr) => {
+        match $target {
+            Target::Storage($it) => $call,
+            Target::Transaction($it) => $call,
         }
+    };
+}
+
+impl Target {
+    pub(super) async fn get(&self, key: &str, options: CallOptions) -> Result<Option<Value>> {
+        on_target!(self, it => it.get_with_options(key, options.for_get()).await)
     }
 
     pub(super) async fn get_multiple(
         &self,
         keys: Vec<String>,
-        _options: CallOptions,
-    ) -> Result<Vec<(String, Value)>> {
-        match self {
-            Self::Storage(storage) => {
-                Ok(storage.get_multiple_as(keys).await?.into_iter().collect())
-            }
-            Self::Transaction(transaction) => match *transaction {},
-        }
+        options: CallOptions,
+    ) -> Result<BTreeMap<String, Value>> {
+        on_target!(self, it => it.get_multiple_as_with_options(keys, options.for_get()).await)
     }
 
     pub(super) async fn put(&self, key: &str, value: Value, options: CallOptions) -> Result<()> {
-        match self {
-            Self::Storage(storage) => {
-                storage
-                    .put_with_options(key, value, options.for_put())
-                    .await
-            }
-            Self::Transaction(transaction) => match *transaction {},
-        }
+        on_target!(self, it => it.put_with_options(key, value, options.for_put()).await)
     }
 
     pub(super) async fn put_multiple(&self, entries: Value, options: CallOptions) -> Result<()> {
-        match self {
-            Self::Storage(storage) => {
-                storage
-                    .put_multiple_with_options(entries, options.for_put())
-                    .await
-            }
-            Self::Transaction(transaction) => match *transaction {},
-        }
+        on_target!(self, it => it.put_multiple_with_options(entries, options.for_put()).await)
     }
 
-    pub(super) async fn delete(&self, key: &str, _options: CallOptions) -> Result<bool> {
-        match self {
-            Self::Storage(storage) => storage.delete(key).await,
-            Self::Transaction(transaction) => match *transaction {},
-        }
+    pub(super) async fn delete(&self, key: &str, options: CallOptions) -> Result<bool> {
+        on_target!(self, it => it.delete_with_options(key, options.for_put()).await)
     }
 
     pub(super) async fn delete_multiple(
         &self,
         keys: Vec<String>,
-        _options: CallOptions,
+        options: CallOptions,
     ) -> Result<usize> {
-        match self {
-            Self::Storage(storage) => storage.delete_multiple(keys).await,
-            Self::Transaction(transaction) => match *transaction {},
-        }
+        on_target!(self, it => it.delete_multiple_with_options(keys, options.for_put()).await)
     }
 
-    pub(super) async fn delete_all(&self, _options: CallOptions) -> Result<()> {
-        missing("deleteAll")
+    pub(super) async fn delete_all(&self, options: CallOptions) -> Result<()> {
+        match self {
+            Self::Storage(storage) => storage.delete_all_with_options(options.for_put()).await,
+            Self::Transaction(transaction) => transaction.delete_all().await,
+        }
     }
 
     pub(super) async fn list(&self, range: &Range) -> Result<Vec<(String, Value)>> {
-        match self {
-            Self::Storage(storage) => storage.list_as(range.options()).await,
-            Self::Transaction(transaction) => match *transaction {},
-        }
+        on_target!(self, it => it.list_as(range.options()).await)
     }
 
-    pub(super) async fn get_alarm(&self, _options: CallOptions) -> Result<Option<i64>> {
-        missing("getAlarm")
+    pub(super) async fn get_alarm(&self, options: CallOptions) -> Result<Option<i64>> {
+        on_target!(self, it => it.get_alarm_with_options(options.for_get_alarm()).await)
     }
 
-    pub(super) async fn set_alarm(&self, _millis: f64, _options: CallOptions) -> Result<()> {
-        missing("setAlarm")
+    pub(super) async fn set_alarm(&self, millis: f64, options: CallOptions) -> Result<()> {
+        let at = ScheduledTime::at_millis(millis);
+        on_target!(self, it => it.set_alarm_with_options(at, options.for_set_alarm()).await)
     }
 
-    pub(super) async fn delete_alarm(&self, _options: CallOptions) -> Result<()> {
-        missing("deleteAlarm")
+    pub(super) async fn delete_alarm(&self, options: CallOptions) -> Result<()> {
+        on_target!(self, it => it.delete_alarm_with_options(options.for_set_alarm()).await)
     }
 }
 
-pub(super) async fn transaction<T, F, Fut>(_storage: &Storage, _closure: F) -> Result<T>
+pub(super) async fn transaction<T, F, Fut>(storage: &Storage, closure: F) -> Result<T>
 where
     F: FnOnce(Transaction) -> Fut + 'static,
     Fut: Future<Output = Result<T>> + 'static,
     T: 'static,
 {
-    missing("transaction")
+    storage.transaction(closure).await
 }
 
 pub(super) fn roll_back(transaction: &Transaction) -> Result<()> {
-    match *transaction {}
+    transaction.rollback()
 }
 
 pub(super) async fn current_bookmark(_storage: &Storage) -> Result<String> {
@@ -187,32 +196,59 @@ pub(super) async fn restore_bookmark(_storage: &Storage, _bookmark: &str) -> Res
     missing("onNextSessionRestoreBookmark")
 }
 
-pub(super) fn kv_get(_storage: &Storage, _key: &str) -> Result<Option<Value>> {
-    missing("kv.get")
+pub(super) fn kv_get(storage: &Storage, key: &str) -> Result<Option<Value>> {
+    storage.kv().get(key)
 }
 
-pub(super) fn kv_put(_storage: &Storage, _key: &str, _value: Value) -> Result<()> {
-    missing("kv.put")
+pub(super) fn kv_put(storage: &Storage, key: &str, value: Value) -> Result<()> {
+    storage.kv().put(key, value)
 }
 
-pub(super) fn kv_delete(_storage: &Storage, _key: &str) -> Result<bool> {
-    missing("kv.delete")
+pub(super) fn kv_delete(storage: &Storage, key: &str) -> Result<bool> {
+    storage.kv().delete(key)
 }
 
-pub(super) fn kv_list(_storage: &Storage, _range: &Range) -> Result<KvList> {
-    missing("kv.list")
+pub(super) fn kv_list(storage: &Storage, range: &Range) -> Result<KvList> {
+    let list = storage.kv().list_as(range.options())?;
+    Ok(Box::new(list))
 }
 
 pub(super) fn database_size(_storage: &Storage) -> Result<f64> {
     missing("sql.databaseSize")
 }
 
-/// A node for cases with the settings of this one.
-pub(super) fn node_for(_case: &Case) -> NodeBuilder {
-    NodeBuilder::new("conformance").object::<Scripted>(binding_for(_case))
+/// The classes that cases are about, by their bindings.
+const CLASSES: [(&str, Backend, bool); 4] = [
+    ("Sql", Backend::Sqlite, true),
+    ("SqlNoAlarm", Backend::Sqlite, false),
+    ("Kv", Backend::Kv, true),
+    ("KvNoAlarm", Backend::Kv, false),
+];
+
+/// A node for cases with the settings of this one. It keeps no history: bookmarks are what the original's local runtime gives.
+pub(super) fn node_for(case: &Case) -> NodeBuilder {
+    let node = NodeBuilder::new("conformance")
+        .compatibility_date(case.compatibility_date())
+        .compatibility_flags(case.flags.iter().map(String::as_str));
+    CLASSES
+        .iter()
+        .fold(node, |node, &(name, backend, handles_alarms)| {
+            let class = ScriptedClass {
+                name,
+                handles_alarms,
+            };
+            let backend = match backend {
+                Backend::Sqlite => StorageBackend::Sqlite,
+                Backend::Kv => StorageBackend::KeyValueEmulated,
+            };
+            node.class_on(name, Rc::new(class), backend)
+        })
 }
 
 /// The binding of the class that this case is about.
-pub(super) fn binding_for(_case: &Case) -> &'static str {
-    "SCRIPTED"
+pub(super) fn binding_for(case: &Case) -> &'static str {
+    let is_meant =
+        |class: &&(_, Backend, bool)| (class.1, class.2) == (case.backend, case.alarm_handler);
+    let (name, _, _) = CLASSES.iter().find(is_meant).expect("all four are there");
+    name
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use dormouse::{Date, Delay, State};
+use dormouse::{Date, Delay, State, Transaction};
 use futures_util::{
     FutureExt as _,
     future::{LocalBoxFuture, Shared},
@@ -21,7 +21,7 @@ use serde_json::{Value as Json, json};
 use super::{
     binding::{self, Called, Held},
     convert::Thrown,
-    host::{self, Transaction},
+    host,
     js::{Js, encode, encode_string},
     result::{bound, returned, threw, with_steps},
     script::{Call, Spread, Step, Steps},

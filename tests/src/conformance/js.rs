@@ -5,9 +5,7 @@
 //!
 //! In: the JSON of a script. Out: JSON that can be held against a recording.
 
-use std::fmt;
-
-use dormouse::value::BigInt;
+use dormouse::value::{BigInt, ViewKind};
 use serde_json::{Map, Value as Json, json};
 
 use super::base64;
@@ -35,7 +33,7 @@ pub(super) enum Js {
     Utf16(Vec<u16>),
     /// Milliseconds since 1970; `NaN` for an invalid date.
     Date(f64),
-    Bytes(Vec<u8>, Option<View>),
+    Bytes(Vec<u8>, Option<ViewKind>),
     /// [`Js::Hole`] where there is no element.
     Array(Vec<Js>),
     Object(Vec<(String, Js)>),
@@ -67,50 +65,6 @@ pub(super) enum Js {
     DateNow(f64),
     /// An object of the runtime, such as a cursor. Only in results.
     Instance,
-}
-
-/// How a view reads the bytes below it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum View {
-    Int8Array,
-    Uint8Array,
-    Uint8ClampedArray,
-    Int16Array,
-    Uint16Array,
-    Int32Array,
-    Uint32Array,
-    Float32Array,
-    Float64Array,
-    BigInt64Array,
-    BigUint64Array,
-    DataView,
-}
-
-impl View {
-    pub(super) const ALL: [Self; 12] = [
-        Self::Int8Array,
-        Self::Uint8Array,
-        Self::Uint8ClampedArray,
-        Self::Int16Array,
-        Self::Uint16Array,
-        Self::Int32Array,
-        Self::Uint32Array,
-        Self::Float32Array,
-        Self::Float64Array,
-        Self::BigInt64Array,
-        Self::BigUint64Array,
-        Self::DataView,
-    ];
-
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|view| view.to_string() == name)
-    }
-}
-
-impl fmt::Display for View {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
 }
 
 /// Why JSON is no value.
@@ -226,11 +180,11 @@ fn decode_object(members: &Map<String, Json>) -> Result<Js, NoValue> {
     )))
 }
 
-fn decode_view(json: &Json) -> Result<Option<View>, NoValue> {
+fn decode_view(json: &Json) -> Result<Option<ViewKind>, NoValue> {
     let Some(name) = json.get("view") else {
         return Ok(None);
     };
-    let view = View::named(text(name)?);
+    let view = ViewKind::named(text(name)?);
     view.map(Some)
         .ok_or_else(|| NoValue::new("no such view", json))
 }
@@ -395,7 +349,7 @@ pub(super) fn encode_string(text: &str) -> Json {
     }
 }
 
-fn encode_bytes(bytes: &[u8], view: Option<View>) -> Json {
+fn encode_bytes(bytes: &[u8], view: Option<ViewKind>) -> Json {
     let mut encoded = if bytes.len() > ZEROS_MIN && bytes.iter().all(|byte| *byte == 0) {
         json!({"$zeros": bytes.len()})
     } else {
