@@ -721,3 +721,134 @@ pub(super) fn transaction_options(options: &Js) -> Result<(), Thrown> {
     };
     arguments.options(1, "TransactionOptions").map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments<'a>(method: &'a str, given: &'a [Js]) -> Arguments<'a> {
+        Arguments {
+            class: "DurableObjectStorage",
+            method,
+            given,
+        }
+    }
+
+    fn string(text: &str) -> Js {
+        Js::String(text.to_owned())
+    }
+
+    fn object(members: &[(&str, Js)]) -> Js {
+        let members = members
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()));
+        Js::Object(members.collect())
+    }
+
+    fn refused<T>(result: Result<T, Thrown>) -> String {
+        match result.map(drop).expect_err("it is of another type") {
+            Thrown::Error(error) => format!("{error:?}"),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_missing_argument_is_named_and_undefined_is_none_that_is_missing() {
+        let text = "TypeError: Failed to execute 'get' on 'DurableObjectStorage': parameter 1 is not of type 'string or Array'.";
+        assert_eq!(refused(arguments("get", &[]).keys(0)), text);
+        let keys = arguments("get", &[Js::Undefined]).keys(0);
+        assert!(matches!(keys, Ok(Keys::One(key)) if key == "undefined"));
+    }
+
+    #[test]
+    fn several_keys_are_strings_one_by_one() {
+        let given = [Js::Array(vec![Js::Number(1.0), Js::Array(vec![Js::Null])])];
+        let keys = arguments("get", &given).keys(0);
+        assert!(matches!(keys, Ok(Keys::Several(keys)) if keys == ["1", ""]));
+    }
+
+    #[test]
+    fn options_are_any_object_or_nothing() {
+        for given in [
+            vec![],
+            vec![Js::Undefined],
+            vec![Js::Null],
+            vec![Js::Array(vec![])],
+            vec![Js::Function],
+            vec![object(&[("unknown", Js::Number(1.0))])],
+        ] {
+            let options = arguments("list", &given).range(0);
+            assert!(options.is_ok(), "{given:?}");
+        }
+        let text = "TypeError: Failed to execute 'list' on 'DurableObjectStorage': parameter 1 is not of type 'ListOptions'.";
+        for given in [string("a"), Js::Number(1.0), Js::Bool(true)] {
+            assert_eq!(refused(arguments("list", &[given]).range(0)), text);
+        }
+    }
+
+    #[test]
+    fn each_option_is_converted_to_its_own_type() {
+        let given = [object(&[
+            ("start", Js::Null),
+            ("end", Js::Undefined),
+            ("prefix", Js::Number(1.0)),
+            ("limit", string("2.9")),
+            ("reverse", string("")),
+        ])];
+        let range = arguments("list", &given).range(0).expect("options");
+        assert_eq!(range.start.as_deref(), Some("null"));
+        assert_eq!(range.end, None);
+        assert_eq!(range.prefix.as_deref(), Some("1"));
+        assert_eq!(range.limit, Some(2));
+        assert!(!range.reverse);
+        let negative = [object(&[("limit", Js::Number(-3.0))])];
+        let range = arguments("list", &negative).range(0).expect("options");
+        assert_eq!(range.limit, Some(0), "storage refuses it, not this");
+    }
+
+    #[test]
+    fn a_date_is_a_number_or_a_date_and_nothing_that_looks_like_one() {
+        for given in [Js::Number(5.0), Js::Date(5.0)] {
+            assert_eq!(arguments("setAlarm", &[given]).date(0), Ok(5.0));
+        }
+        let text = "TypeError: Failed to execute 'setAlarm' on 'DurableObjectStorage': parameter 1 is not of type 'date'.";
+        for given in [
+            string("5"),
+            Js::Null,
+            Js::Bool(true),
+            Js::BigInt(5.into()),
+            Js::Boxed(Box::new(Js::Number(5.0))),
+        ] {
+            assert_eq!(refused(arguments("setAlarm", &[given]).date(0)), text);
+        }
+    }
+
+    #[test]
+    fn bindings_of_sql_are_bytes_numbers_nothing_or_strings() {
+        for (given, bound) in [
+            (Js::Undefined, SqlStorageValue::Null),
+            (Js::Bool(true), SqlStorageValue::String("true".to_owned())),
+            (Js::Number(1.0), SqlStorageValue::Float(1.0)),
+            (Js::Bytes(vec![1], None), SqlStorageValue::Blob(vec![1])),
+            (
+                object(&[]),
+                SqlStorageValue::String("[object Object]".to_owned()),
+            ),
+        ] {
+            assert_eq!(to_sql(&given), Ok(bound));
+        }
+        assert_eq!(
+            refused(to_sql(&Js::BigInt(1.into()))),
+            "TypeError: Cannot convert a BigInt value to a number"
+        );
+    }
+
+    #[test]
+    fn a_column_called_proto_sets_no_property() {
+        let row = Value::object([("__proto__", Value::from(1)), ("a", Value::from(2))]);
+        assert_eq!(
+            without_prototype(row),
+            Value::object([("a", Value::from(2))])
+        );
+    }
+}

@@ -152,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    fn case(runs: Json, out: Json) -> Case {
+    fn case(runs: &Json, out: &Json) -> Case {
         let case = json!({"name": "t/a", "backend": "sqlite", "runs": runs, "out": out});
         serde_json::from_value(case).expect("a case")
     }
@@ -171,7 +171,7 @@ mod tests {
             (json!(1), json!(1.0)),
             (
                 json!(9_223_372_036_854_776_000_u64),
-                json!(9.223_372_036_854_775_8e18),
+                json!(9.223_372_036_854_776e18),
             ),
             (json!({"a": 1, "b": [2]}), json!({"b": [2.0], "a": 1})),
             (
@@ -220,14 +220,14 @@ mod tests {
     #[test]
     fn a_difference_is_found_where_it_is() {
         let case = case(
-            json!([[
+            &json!([[
                 ["sync"],
                 [
                     "transaction",
                     [["txn.get", "a"], ["all", [["sync"], ["get", "a"]]]]
                 ]
             ]]),
-            json!([[{"ok": 1}, {"ok": 2, "steps": [{"ok": 3}, {"all": [{"ok": 4}, {"ok": 5}]}]}]]),
+            &json!([[{"ok": 1}, {"ok": 2, "steps": [{"ok": 3}, {"all": [{"ok": 4}, {"ok": 5}]}]}]]),
         );
         let recorded = case.out.clone();
         assert_eq!(places(&case, Json::Array(recorded.clone())), []);
@@ -246,8 +246,8 @@ mod tests {
     #[test]
     fn a_result_too_many_or_too_few_is_a_difference() {
         let case = case(
-            json!([[["sync"]], [["sync"]]]),
-            json!([[{"ok": 1}], {"fail": {"err": {}}}]),
+            &json!([[["sync"]], [["sync"]]]),
+            &json!([[{"ok": 1}], {"fail": {"err": {}}}]),
         );
         let place = |run, place: &str| (run, place.to_owned());
         let got = json!([[{"ok": 1}, {"ok": 2}], {"fail": {"err": {}}}]);

@@ -2,7 +2,11 @@
 //!
 //! Key-value calls and alarms exist on the storage and on a transaction of it; [`Target`] says which is meant.
 
-use std::{collections::BTreeMap, future::Future, rc::Rc};
+use std::{
+    collections::BTreeMap,
+    future::{Future, Ready, ready},
+    rc::Rc,
+};
 
 use dormouse::{
     Error, GetAlarmOptions, GetOptions, ListOptions, NodeBuilder, PutOptions, Result,
@@ -184,16 +188,16 @@ pub(super) fn roll_back(transaction: &Transaction) -> Result<()> {
     transaction.rollback()
 }
 
-pub(super) async fn current_bookmark(_storage: &Storage) -> Result<String> {
-    missing("getCurrentBookmark")
+pub(super) fn current_bookmark(_: &Storage) -> Ready<Result<String>> {
+    ready(missing("getCurrentBookmark"))
 }
 
-pub(super) async fn bookmark_for_time(_storage: &Storage, _millis: f64) -> Result<String> {
-    missing("getBookmarkForTime")
+pub(super) fn bookmark_for_time(_: &Storage, _: f64) -> Ready<Result<String>> {
+    ready(missing("getBookmarkForTime"))
 }
 
-pub(super) async fn restore_bookmark(_storage: &Storage, _bookmark: &str) -> Result<String> {
-    missing("onNextSessionRestoreBookmark")
+pub(super) fn restore_bookmark(_: &Storage, _: &str) -> Ready<Result<String>> {
+    ready(missing("onNextSessionRestoreBookmark"))
 }
 
 pub(super) fn kv_get(storage: &Storage, key: &str) -> Result<Option<Value>> {

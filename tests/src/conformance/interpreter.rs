@@ -68,10 +68,8 @@ enum Begun {
     Running(Shared<LocalBoxFuture<'static, Json>>),
 }
 
-fn promised(
-    future: impl Future<Output = Result<Json, Thrown>> + 'static,
-) -> Result<Performed, Thrown> {
-    Ok(Performed::Promised(Box::pin(future)))
+fn promised(future: impl Future<Output = Result<Json, Thrown>> + 'static) -> Performed {
+    Performed::Promised(Box::pin(future))
 }
 
 /// Runs the synchronous part of a promise.
@@ -168,10 +166,12 @@ impl Interpreter {
     fn perform(self: &Rc<Self>, step: &Step) -> Result<Performed, Thrown> {
         Ok(Performed::Done(match step {
             Step::Transaction { steps, options } => {
-                return promised(Rc::clone(self).transaction(Rc::clone(steps), options.clone()));
+                return Ok(promised(
+                    Rc::clone(self).transaction(Rc::clone(steps), options.clone()),
+                ));
             }
             Step::TransactionSync(steps) => self.transaction_sync(steps),
-            Step::All(steps) => return promised(self.all(steps)),
+            Step::All(steps) => return Ok(promised(self.all(steps))),
             Step::Start(name, step) => {
                 let begun = match self.record(step) {
                     Recorded::Done(result) => Begun::Done(result),
@@ -183,12 +183,12 @@ impl Interpreter {
             Step::Await(name) => match self.variables.borrow().get(name) {
                 Some(Variable::Step(begun)) => {
                     let begun = begun.clone();
-                    return promised(async move {
+                    return Ok(promised(async move {
                         Ok(match begun {
                             Begun::Done(result) => result,
                             Begun::Running(promise) => promise.await,
                         })
-                    });
+                    }));
                 }
                 _ => Json::Null,
             },
@@ -199,11 +199,11 @@ impl Interpreter {
                 }
                 Called::Promised(promise) => {
                     let (this, name) = (Rc::clone(self), name.clone());
-                    return promised(async move {
+                    return Ok(promised(async move {
                         let held = Held::Value(promise.await?);
                         this.bind(&name, Variable::Held(held));
                         Ok(bound(&name))
-                    });
+                    }));
                 }
             },
             Step::Keep(name) => {
@@ -246,14 +246,16 @@ impl Interpreter {
             }
             Step::Wait(millis) => {
                 let delay = Delay::from(Duration::from_secs_f64(millis / 1000.0));
-                return promised(async move {
+                return Ok(promised(async move {
                     delay.await;
                     Ok(returned(&Js::Undefined))
-                });
+                }));
             }
             Step::Abort(reason) => {
                 let (state, reason) = (Rc::clone(&self.state), reason.clone());
-                return promised(async move { match state.abort(reason.as_deref()).await {} });
+                return Ok(promised(async move {
+                    match state.abort(reason.as_deref()).await {}
+                }));
             }
             Step::Call(call) => return self.perform_call(call),
             Step::Return(_) | Step::Throw(_) | Step::ThrowValue(_) | Step::Rethrow => {
@@ -272,7 +274,7 @@ impl Interpreter {
         };
         match self.call(call)? {
             Called::Returned(held) => Ok(Performed::Done(shown(&held.into_value()))),
-            Called::Promised(promise) => promised(async move { Ok(shown(&promise.await?)) }),
+            Called::Promised(promise) => Ok(promised(async move { Ok(shown(&promise.await?)) })),
         }
     }
 

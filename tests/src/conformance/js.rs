@@ -331,9 +331,20 @@ fn encode_number(number: f64) -> Json {
         json!({"$float": "NaN"})
     } else if number.is_infinite() {
         json!({"$float": if number > 0.0 { "Infinity" } else { "-Infinity" }})
+    } else if let Some(integer) = whole(number) {
+        json!(integer)
     } else {
         json!(number)
     }
+}
+
+/// The integer that a number is, so that it is spelled as JavaScript spells it.
+fn whole(number: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "compared afterwards")]
+    let integer = number as i64;
+    #[expect(clippy::cast_precision_loss, reason = "that is what is looked for")]
+    let is_same = (integer as f64).to_bits() == number.to_bits() && integer != i64::MAX;
+    is_same.then_some(integer)
 }
 
 /// A string as a result spells it.
@@ -378,7 +389,7 @@ mod tests {
             json!({"$zeros": 65}),
             json!({"$repeat": ["€", 101]}),
             json!({"$utf16": [55296]}),
-            json!({"$map": [[1.0, {"$set": ["a"]}]]}),
+            json!({"$map": [[1, {"$set": ["a"]}]]}),
             json!({"$regexp": ["a+", "gi"]}),
             json!({"$error": {"name": "TypeError", "message": "m"}}),
             json!({"$boxed": "s"}),
