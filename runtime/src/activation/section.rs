@@ -41,6 +41,27 @@ impl Sections for SectionsOfTheTurn {
             )))),
         }
     }
+
+    fn with_input_held(
+        &self,
+        operation: LocalBoxFuture<'static, ()>,
+    ) -> LocalBoxFuture<'static, ()> {
+        let Some(turn) = Turn::current() else {
+            return operation; // no event, so nothing to hold
+        };
+        let (done, result) = oneshot::channel();
+        let hold = turn.task.hold();
+        turn.activation.spawn(async move {
+            operation.await;
+            let _ = done.send(()); // the code may not wait any more
+            drop(hold);
+        });
+        Box::pin(async move {
+            if result.await.is_err() {
+                std::future::pending::<()>().await; // the activation ended under it
+            }
+        })
+    }
 }
 
 impl Activation {

@@ -7,12 +7,12 @@
 
 use std::{
     any::Any,
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use super::Activation;
@@ -26,16 +26,57 @@ use crate::{
 pub(crate) struct Task {
     /// The gate under which its turns run.
     pub(crate) scope: Rc<InputGate>,
-    /// A lock that a critical section left for the task that waited for it, so that nothing runs in between (C-9).
+    /// A lock that a critical section left for the task that waited for it, or that the task kept over a storage operation: nothing runs
+    /// in between (C-9, IN-3).
     pub(crate) handed_over: RefCell<Option<Lock>>,
+    /// How many storage operations keep the lock.
+    holds: Cell<usize>,
+    /// The code is over.
+    finished: Cell<bool>,
+    /// Whom to wake when the last of them is done.
+    waiting: RefCell<Option<Waker>>,
 }
+
+/// Keeps the lock of a task's turn until it is dropped.
+pub(crate) struct Hold(Rc<Task>);
 
 impl Task {
     pub(crate) fn new(scope: Rc<InputGate>) -> Rc<Self> {
         Rc::new(Self {
             scope,
             handed_over: RefCell::default(),
+            holds: Cell::default(),
+            finished: Cell::default(),
+            waiting: RefCell::default(),
         })
+    }
+
+    /// Called in a turn of this task: its lock outlives the turn.
+    pub(super) fn hold(self: &Rc<Self>) -> Hold {
+        self.holds.set(self.holds.get() + 1);
+        Hold(Rc::clone(self))
+    }
+
+    /// After a turn: the lock goes back, unless something holds it.
+    fn leave(&self, lock: Lock) {
+        if self.holds.get() > 0 {
+            *self.handed_over.borrow_mut() = Some(lock);
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let task = &self.0;
+        task.holds.set(task.holds.get() - 1);
+        if task.holds.get() > 0 {
+            return;
+        }
+        if task.finished.get() {
+            drop(task.handed_over.borrow_mut().take());
+        } else if let Some(waiting) = task.waiting.borrow_mut().take() {
+            waiting.wake();
+        }
     }
 }
 
@@ -80,11 +121,22 @@ impl<F: Future> Future for Gated<F> {
         if this.activation.has_ended() {
             return Poll::Pending; // it is being torn down: the task is dropped as soon as it is polled from outside
         }
+        if this.task.holds.get() > 0 {
+            // Whatever else woke it is an event like any other, and waits until the operation is done.
+            *this.task.waiting.borrow_mut() = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         let lock = std::task::ready!(this.poll_lock(cx));
         let outcome = this
             .activation
             .run_turn(&this.task, || this.code.as_mut().poll(cx));
-        drop(lock);
+        this.task
+            .finished
+            .set(!matches!(outcome, Ok(Poll::Pending)));
+        this.task.leave(lock);
+        if this.task.holds.get() > 0 {
+            *this.task.waiting.borrow_mut() = Some(cx.waker().clone());
+        }
         match outcome {
             Ok(poll) => poll,
             Err(panic) => {

@@ -1,8 +1,9 @@
 //! A small disk in memory that can lose what was not synced.
 //!
 //! Fault model: every write, truncation and sync is a passage. At a passage of the test's choosing the power goes: the operation and
-//! all later ones fail, and of the unsynced writes a part survives, by sectors of 512 bytes. Syncs can fail, and can take their time.
-//! What was synced always survives, and so do the names of synced files.
+//! all later ones fail, and of the unsynced writes a part survives, by sectors of 512 bytes. Or one operation fails and the
+//! next ones do not: a write, a read, or a sync, after which the page cache takes the unsynced writes for clean. Syncs can take their
+//! time. What was synced always survives, and so do the names of synced files.
 
 use std::{
     cell::{Cell, RefCell},
@@ -25,6 +26,17 @@ pub(super) enum Loss {
     Some(u64),
 }
 
+/// What happens to a single operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The write, truncation or sync at this passage is refused by the device.
+    Io,
+    /// The disk is full from this passage on: writes fail, everything else goes on.
+    Full,
+    /// The read with this number is refused by the device.
+    Read,
+}
+
 #[derive(Default)]
 pub(super) struct TestDisk(Rc<State>);
 
@@ -42,6 +54,9 @@ struct State {
     syncs: Cell<u64>,
     barriers: Cell<u64>,
     full: Cell<bool>,
+    reads: Cell<u64>,
+    fault: Cell<Option<(u64, Fault)>>,
+    fault_happened: Cell<bool>,
 }
 
 #[derive(Clone, Default)]
@@ -99,7 +114,20 @@ impl State {
         if self.power_goes_at.get() == Some(passage) {
             self.power_is_off.set(true);
         }
-        self.powered()
+        self.powered()?;
+        match self.fault.get() {
+            Some((at, Fault::Io)) if at == passage => Err(self.refuse()),
+            Some((at, Fault::Full)) if at == passage => {
+                self.full.set(true);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse(&self) -> DiskError {
+        self.fault_happened.set(true);
+        DiskError::Io("the device refuses".into())
     }
 
     fn powered(&self) -> Result<(), DiskError> {
@@ -121,6 +149,7 @@ impl State {
     fn change(&self, id: FileId, change: Change) -> Result<(), DiskError> {
         self.passage()?;
         if self.full.get() && matches!(change, Change::Write(..)) {
+            self.fault_happened.set(true);
             return Err(DiskError::Full);
         }
         self.writes.set(self.writes.get() + 1);
@@ -129,6 +158,13 @@ impl State {
         change.apply(&mut file.cached);
         file.unsynced.push((self.writes.get(), change));
         Ok(())
+    }
+
+    /// After a failed sync the page cache takes its pages for clean: it shows them, and no later sync covers them.
+    fn forget_unsynced(&self, path: &str) {
+        let mut files = self.files.borrow_mut();
+        let file = files.get_mut(path).expect("a file is not deleted");
+        file.unsynced.clear();
     }
 
     fn make_durable(&self, path: &str, up_to: u64) {
@@ -169,6 +205,27 @@ impl TestDisk {
 
     pub(super) fn fill_up(&self, full: bool) {
         self.0.full.set(full);
+    }
+
+    /// Lets one operation fail: the one at this passage, or the read with this number.
+    pub(super) fn fail_at(&self, number: u64, fault: Fault) {
+        self.0.fault.set(Some((number, fault)));
+    }
+
+    /// The disk is in order again.
+    pub(super) fn mend(&self) {
+        self.0.fault.set(None);
+        self.0.full.set(false);
+    }
+
+    /// Whether a fault took effect.
+    pub(super) fn fault_happened(&self) -> bool {
+        self.0.fault_happened.get()
+    }
+
+    /// How many reads there were.
+    pub(super) fn reads(&self) -> u64 {
+        self.0.reads.get()
     }
 
     pub(super) fn cut_power_at(&self, passage: u64) {
@@ -260,6 +317,10 @@ impl Disk for TestDisk {
 
     fn read_at(&self, file: FileId, out: &mut [u8], offset: u64) -> Result<usize, DiskError> {
         self.0.powered()?;
+        self.0.reads.set(self.0.reads.get() + 1);
+        if self.0.fault.get() == Some((self.0.reads.get(), Fault::Read)) {
+            return Err(self.0.refuse());
+        }
         let files = self.0.files.borrow();
         let contents = &files[&self.0.path(file)].cached;
         let rest = contents
@@ -310,6 +371,9 @@ impl Disk for TestDisk {
         let begun = self.0.passage();
         let (state, path, up_to) = (Rc::clone(&self.0), self.0.path(file), self.0.writes.get());
         state.syncs.set(state.syncs.get() + 1);
+        if begun.is_err() && state.powered().is_ok() {
+            state.forget_unsynced(&path);
+        }
         Box::pin(poll_fn(move |_| {
             if begun.is_ok() && state.syncs_held.get() && !state.power_is_off.get() {
                 return Poll::Pending; // the tests poll without being woken
@@ -327,7 +391,12 @@ impl Disk for TestDisk {
     }
 
     fn barrier(&self, file: FileId) -> Result<(), DiskError> {
-        self.0.passage()?;
+        if let Err(error) = self.0.passage() {
+            if self.0.powered().is_ok() {
+                self.0.forget_unsynced(&self.0.path(file));
+            }
+            return Err(error);
+        }
         self.0.barriers.set(self.0.barriers.get() + 1);
         if self.0.syncs_fail.get() {
             return Err(DiskError::Io("the sync failed".into()));

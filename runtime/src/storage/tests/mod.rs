@@ -6,6 +6,7 @@ mod disk;
 mod durability;
 mod keys;
 mod sql;
+mod sweep;
 mod transactions;
 
 use std::{
@@ -43,6 +44,7 @@ struct Node {
     clock: Rc<TestClock>,
     backend: StorageBackend,
     delete_all_deletes_alarm: bool,
+    wal_bytes_max: u64,
 }
 
 /// One activation's storage.
@@ -66,6 +68,7 @@ impl Node {
             clock: Rc::default(),
             backend: StorageBackend::Sqlite,
             delete_all_deletes_alarm: true,
+            wal_bytes_max: crate::storage::WAL_BYTES_MAX,
         }
     }
 
@@ -80,7 +83,7 @@ impl Node {
             object: "Counter/a".into(),
             gate: Rc::clone(&gate),
             left: crate::storage::Left::InDoubt,
-            wal_bytes_max: crate::storage::WAL_BYTES_MAX,
+            wal_bytes_max: self.wal_bytes_max,
             now: Rc::new(|| WallTime::from_millis(NOW)),
             backend: self.backend,
             sections: Rc::new(TaskSections(Rc::clone(&self.tasks))),
@@ -106,6 +109,7 @@ impl Node {
         Self {
             backend: self.backend,
             delete_all_deletes_alarm: self.delete_all_deletes_alarm,
+            wal_bytes_max: self.wal_bytes_max,
             ..Self::with_disk(self.disk.after_power_loss(loss))
         }
     }
@@ -125,6 +129,12 @@ impl Activation {
 
     /// Runs code that takes several turns: a critical section among them runs between two of its own.
     fn turns<T: 'static>(&self, code: impl AsyncFnOnce(Storage) -> T + 'static) -> T {
+        self.try_turns(code)
+            .expect("the code waits for something that does not come")
+    }
+
+    /// The same for code that may wait for ever, because the object is being reset.
+    fn try_turns<T: 'static>(&self, code: impl AsyncFnOnce(Storage) -> T + 'static) -> Option<T> {
         let outcome = Rc::new(RefCell::new(None));
         let (handle, result) = (self.handle.clone(), Rc::clone(&outcome));
         self.tasks.spawn(Box::pin(async move {
@@ -133,11 +143,12 @@ impl Activation {
         for _ in 0..TURNS_MAX {
             self.tasks.run_once();
             self.storage.end_turn();
-            if let Some(outcome) = outcome.take() {
+            let outcome = outcome.take();
+            if outcome.is_some() {
                 return outcome;
             }
         }
-        panic!("the code waits for something that does not come");
+        None
     }
 
     fn put(&self, key: &str, value: i32) {
@@ -239,6 +250,13 @@ impl Sections for TaskSections {
             let _ = done.send(body.await); // whoever asked may not wait any more
         }));
         Box::pin(async { result.await.expect("the section ends") })
+    }
+
+    fn with_input_held(
+        &self,
+        operation: LocalBoxFuture<'static, ()>,
+    ) -> LocalBoxFuture<'static, ()> {
+        operation
     }
 }
 
