@@ -9,14 +9,17 @@
 //! - `vector`: the files and their cases;
 //! - `replay`: each case on a fresh object of a real node, one call a run;
 //! - `object`: that object; `script` reads its steps, `interpreter` performs them;
-//! - `binding`: methods, properties and arguments, as JavaScript sees them; `convert` and `js` know its values, `base64` their bytes;
+//! - `binding`: methods and properties, as JavaScript sees them; `arguments` looks at what they are given, `builtin` has the members of
+//!   JavaScript's own values, `convert` and `js` know these values, `base64` their bytes;
 //! - `host`: the calls of Dormouse that all of this comes down to;
 //! - `result`: what came back, in the terms of the recordings;
 //! - `compare`: the differences, and `differences`: those that have a reason;
 //! - `report`: the table.
 
+mod arguments;
 mod base64;
 mod binding;
+mod builtin;
 mod compare;
 mod convert;
 mod differences;
