@@ -104,6 +104,39 @@ topics! {
     synchronous_transactions "txn-sync";
 }
 
+// What the recordings happen not to store, by the rules of structured cloning.
+
+#[test]
+fn what_a_structured_clone_carries_comes_back() {
+    let values = json!([
+        {"$regexp": ["a+/b", "gi"]},
+        {"$boxed": 5},
+        {"$boxed": "text"},
+        {"$boxed": false},
+        {"$boxed": {"$bigint": "7"}},
+        [1, {"$hole": true}, {"$undefined": true}, {"$hole": true}],
+        {"$bytes": "AQL/", "view": "Uint8ClampedArray"},
+        {"$zeros": 65, "view": "BigUint64Array"},
+        {"$set": [1, {"$set": []}, {"$date": null}]},
+        {"$map": [[{"a": 1}, {"$map": []}], [{"$float": "NaN"}, {"$float": "-0"}]]},
+        {"$bigint": "-123456789012345678901234567890"},
+    ]);
+    let mut steps = Vec::new();
+    let mut results = Vec::new();
+    for value in values.as_array().expect("a list") {
+        for (put, get) in [("put", "get"), ("kv.put", "kv.get")] {
+            steps.extend([json!([put, "v", value]), json!([get, "v"])]);
+            results.extend([json!({"ok": {"$undefined": true}}), json!({"ok": value})]);
+        }
+    }
+    let case =
+        json!({"name": "clones/all", "backend": "sqlite", "runs": [steps], "out": [results]});
+    let cases = [serde_json::from_value(case).expect("a case")];
+    let verdicts = replayed(&cases, DiskKind::Simulated);
+    let report = Report::new(&cases, &verdicts);
+    assert!(report.is_good(), "{}", report.failures());
+}
+
 // The replay itself.
 
 /// Every recorded result of these cases, changed one at a time, is reported as a failure.

@@ -227,12 +227,15 @@ impl Held {
                 }
                 Ok(values)
             }
-            Self::Value(value) => {
-                builtin::iterated(value).ok_or_else(|| Thrown::type_error("v is not iterable"))
-            }
-            _ => Err(Thrown::type_error("v is not iterable")),
+            Self::Value(value) => builtin::iterated(value).ok_or_else(not_iterable),
+            _ => Err(not_iterable()),
         }
     }
+}
+
+/// In the words of the engine, which names the recorder's own variable.
+fn not_iterable() -> Thrown {
+    Thrown::type_error("v is not iterable")
 }
 
 impl Called {
