@@ -12,7 +12,10 @@ use super::{
     row::from_row,
     statement::{Running, Statement},
 };
-use crate::{Error, Result, storage::object::ObjectStorage};
+use crate::{
+    Error, Result,
+    storage::{object::ObjectStorage, sqlite::Counts},
+};
 
 /// The result of [`SqlStorage::exec`](crate::SqlStorage::exec). Clones share one position.
 ///
@@ -40,13 +43,11 @@ pub struct SqlCursor {
 
 /// Where a cursor stands.
 pub(crate) struct CursorState {
-    /// The statement, until it is over.
+    /// The statement, until the storage is shut down.
     running: Option<Running>,
     /// The row that was fetched and not yet given.
     ahead: Option<Vec<SqlStorageValue>>,
     columns: Rc<[String]>,
-    rows_read: usize,
-    rows_written: u64,
     /// The storage was shut down under the cursor.
     dead: Option<Error>,
 }
@@ -60,56 +61,38 @@ impl CursorState {
     }
 
     fn fetch(&mut self) -> rusqlite::Result<()> {
-        let Some(running) = &mut self.running else {
-            return Ok(());
-        };
-        let outcome = running.step();
-        self.rows_written = running.rows_written();
-        match outcome {
-            Ok(Some(row)) => {
-                self.rows_read += 1;
-                self.ahead = Some(row);
-            }
-            Ok(None) => {
-                if let Some(running) = self.running.take()
-                    && self.rows_read == 0
-                {
-                    self.columns = running.into_column_names().into();
-                }
-            }
-            Err(error) => {
-                self.running = None;
-                return Err(error);
-            }
+        if let Some(running) = &mut self.running {
+            self.ahead = running.step()?;
         }
         Ok(())
+    }
+
+    fn counts(&self) -> Counts {
+        self.running
+            .as_ref()
+            .map(Running::counts)
+            .unwrap_or_default()
     }
 }
 
 impl SqlCursor {
     /// Runs `statement` to its first row, or to its end.
     pub(super) fn start(storage: &Rc<ObjectStorage>, statement: Statement) -> Result<Self> {
-        let mut state = CursorState {
-            running: Some(statement.begin()),
-            ahead: None,
-            columns: Rc::from([]),
-            rows_read: 0,
-            rows_written: 0,
+        let mut running = statement.begin();
+        let ahead = running
+            .step()
+            .map_err(|error| storage.statement_failed(&error, 0))?;
+        let state = CursorState {
+            columns: running.column_names().into(),
+            running: Some(running),
+            ahead,
             dead: None,
         };
-        let fetched = state.fetch();
-        if let (Some(running), Some(_)) = (&state.running, &state.ahead) {
-            state.columns = running.column_names().into();
-        }
-        fetched.map_err(|error| storage.statement_failed(&error, 0))?;
-        let has_more = state.running.is_some();
         let cursor = Self {
             storage: Rc::clone(storage),
             state: Rc::new(RefCell::new(state)),
         };
-        if has_more {
-            storage.register_cursor(&cursor.state);
-        }
+        storage.register_cursor(&cursor.state);
         Ok(cursor)
     }
 
@@ -160,7 +143,9 @@ impl SqlCursor {
         let columns = {
             let mut state = self.state.borrow_mut();
             if state.ahead.take().is_some() {
-                state.running = None;
+                if let Some(running) = &mut state.running {
+                    running.end();
+                }
                 return Err(Error::from(
                     "Expected exactly one result from SQL query, but got multiple results.",
                 ));
@@ -175,18 +160,21 @@ impl SqlCursor {
         self.state.borrow().columns.to_vec()
     }
 
-    /// How many rows were fetched so far: one more than were given, until the end.
+    /// How many rows of tables and indexes the last statement of the text has come to so far, as the original counts them: more than it
+    /// gave where there is no index to go by, one ahead of those given (CUR-1). Zero once the storage is shut down.
     ///
-    /// The original counts the rows that SQLite visited, which is more where a query has no index to go by.
+    /// Exact if SQLite was compiled with `SQLITE_ENABLE_STMT_SCANSTATUS` and `SQLITE_ENABLE_BYTECODE_VTAB` (in the variable
+    /// `LIBSQLITE3_FLAGS` of the build's environment); else the rows fetched so far. Worked out when it is asked for, so best
+    /// not in a loop.
     pub fn rows_read(&self) -> usize {
-        self.state.borrow().rows_read
+        to_usize(self.state.borrow().counts().read)
     }
 
-    /// How many rows the statement inserted, changed or deleted so far.
+    /// How many rows of tables and indexes the last statement of the text has inserted, changed or deleted so far (CUR-8).
     ///
-    /// The original also counts the rows of indexes.
+    /// Exact in the same case as [`rows_read`](Self::rows_read); else without the rows of indexes. Zero once the storage is shut down.
     pub fn rows_written(&self) -> usize {
-        usize::try_from(self.state.borrow().rows_written).unwrap_or(usize::MAX)
+        to_usize(self.state.borrow().counts().written)
     }
 
     /// An iterator of the remaining rows as `T`, over the same position.
@@ -208,9 +196,13 @@ impl SqlCursor {
 impl fmt::Debug for SqlCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlCursor")
-            .field("rows_read", &self.rows_read())
+            .field("column_names", &self.column_names())
             .finish_non_exhaustive()
     }
+}
+
+fn to_usize(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// The rows of a cursor as the author's own type. After an error it ends.

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use rusqlite::ffi;
 
+use crate::storage::sqlite::is_known_function;
+
 /// A failure of SQLite, as the object's code reads it.
 #[derive(Debug)]
 pub(crate) struct SqliteFailure {
@@ -30,7 +32,7 @@ impl SqliteFailure {
         };
         let extended = inner.extended_code;
         let primary = extended & 0xff;
-        let mut text = message.unwrap_or("unknown error").to_owned();
+        let mut text = in_the_originals_words(message.unwrap_or("unknown error"));
         if let Some(offset) = offset {
             let _ = write!(text, " at offset {}", offset + skipped); // writing to a string cannot fail
         }
@@ -55,6 +57,18 @@ impl SqliteFailure {
             ffi::SQLITE_INTERRUPT,
         ]
         .contains(&self.code)
+    }
+}
+
+/// SQLite's message as the original's SQLite puts it, which is an older one. It also knows fewer functions: of one that the authorizer
+/// refuses it may never have heard.
+fn in_the_originals_words(message: &str) -> String {
+    if message == "triggers nested too deep" {
+        return "too many levels of trigger recursion".to_owned();
+    }
+    match message.strip_prefix("not authorized to use function: ") {
+        Some(function) if !is_known_function(function) => format!("no such function: {function}"),
+        _ => message.to_owned(),
     }
 }
 

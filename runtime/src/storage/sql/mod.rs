@@ -5,8 +5,8 @@
 
 mod cursor;
 mod error;
+mod renamed;
 mod row;
-mod script;
 mod statement;
 mod value;
 
@@ -24,6 +24,9 @@ use super::{
     sqlite::{Database, PrepareError},
 };
 use crate::{Error, Result};
+
+/// What may stand after the last semicolon.
+const WHITE_SPACE: [char; 6] = [' ', '\t', '\n', '\r', '\x0b', '\x0c'];
 
 /// The SQL side of an object's storage. A cheap handle.
 ///
@@ -60,9 +63,8 @@ impl SqlStorage {
         let mut rest = query;
         loop {
             let database = self.storage.database()?;
-            let (text, tail) = script::split_first(rest);
-            let statement = self.compile(&database, text)?;
-            rest = tail.trim_start_matches([' ', '\n']);
+            let statement = self.compile(&database, rest)?;
+            rest = rest[statement.about().text().len()..].trim_start_matches(WHITE_SPACE);
             if rest.is_empty() {
                 return self.run(statement, &bindings);
             }
@@ -76,20 +78,29 @@ impl SqlStorage {
         }
     }
 
+    /// The size of the object's database in bytes, without the pages that are free: the runtime's own tables count, and so do pages that
+    /// the open batch has written. Zero if the storage is broken or shut down, where the original throws.
+    pub fn database_size(&self) -> usize {
+        let database = self.storage.database().ok();
+        let size = database.and_then(|database| database.size().ok());
+        size.and_then(|size| usize::try_from(size).ok())
+            .unwrap_or(0)
+    }
+
+    /// The first statement of `text`.
     fn compile(&self, database: &Rc<Database>, text: &str) -> Result<Statement> {
-        if script::renames_to(text).is_some_and(|name| Database::is_reserved(&name)) {
+        let compiled = Statement::compile(database, text).map_err(|error| match error {
+            PrepareError::Refused(text) => Error::from(text),
+            PrepareError::Sqlite(error) => self.storage.statement_failed(&error, 0),
+        })?;
+        let statement =
+            compiled.ok_or_else(|| Error::from("SQL code did not contain a statement."))?;
+        // SQLite does not ask about the new name while it compiles.
+        let about = statement.about();
+        if about.alters_table() && renamed::to(about.text()).is_some_and(Database::is_reserved) {
             return Err(Error::from("not authorized: SQLITE_AUTH"));
         }
-        Statement::compile(database, text).map_err(|error| match error {
-            PrepareError::Refused(text) => Error::from(text),
-            PrepareError::Sqlite(rusqlite::Error::Empty) => {
-                Error::from("SQL code did not contain a statement.")
-            }
-            PrepareError::Sqlite(error) => {
-                let skipped = text.len() - text.trim_start().len(); // the cache of statements trims
-                self.storage.statement_failed(&error, skipped)
-            }
-        })
+        Ok(statement)
     }
 
     fn run(&self, mut statement: Statement, bindings: &[SqlStorageValue]) -> Result<SqlCursor> {

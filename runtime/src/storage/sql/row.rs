@@ -36,6 +36,18 @@ impl IntoDeserializer<'_, value::Error> for Column {
     }
 }
 
+/// Minus zero is a whole number, too.
+macro_rules! deserialize_integers {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, value::Error> {
+            match self.0 {
+                SqlStorageValue::Float(value) if value == 0.0 => visitor.visit_i64(0),
+                _ => self.deserialize_any(visitor),
+            }
+        })*
+    };
+}
+
 impl<'de> Deserializer<'de> for Column {
     type Error = value::Error;
 
@@ -91,8 +103,13 @@ impl<'de> Deserializer<'de> for Column {
         }
     }
 
+    deserialize_integers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        bool f32 f64 char str string bytes byte_buf unit unit_struct
         tuple tuple_struct map struct identifier ignored_any
     }
 }

@@ -1,58 +1,59 @@
 //! A statement under way, together with the connection that it lives in.
 //!
 //! A cursor outlives the call that made it, so it must own what SQLite's row iterator borrows: the compiled statement, and
-//! through it the connection. Dropping it ends the statement and gives it back to the connection's cache.
+//! through it the connection. A statement that is over stays with its cursor, for its counts; then it goes to rest.
 
-use std::{cell::Cell, rc::Rc};
+use std::{mem, rc::Rc};
 
-use rusqlite::{CachedStatement, Rows};
+use rusqlite::Rows;
 use self_cell::{MutBorrow, self_cell};
 
 use super::SqlStorageValue;
-use crate::storage::sqlite::{Database, PrepareError};
+use crate::storage::sqlite::{About, Compiled, Counts, Database, PrepareError};
 
-type Compiled<'a> = CachedStatement<'a>;
 type Stepping<'a> = Rows<'a>;
 
 self_cell!(
-    struct CompiledCell {
-        owner: Rc<Database>,
-        #[not_covariant]
-        dependent: Compiled,
-    }
-);
-
-self_cell!(
     struct SteppingCell {
-        owner: MutBorrow<CompiledCell>,
+        owner: MutBorrow<Compiled>,
         #[not_covariant]
         dependent: Stepping,
     }
 );
 
 /// A statement that was compiled and has not begun.
-pub(super) struct Statement(CompiledCell);
+pub(super) struct Statement {
+    database: Rc<Database>,
+    compiled: Compiled,
+}
 
 impl Statement {
-    pub(super) fn compile(database: &Rc<Database>, sql: &str) -> Result<Self, PrepareError> {
-        CompiledCell::try_new(Rc::clone(database), |database| database.prepare(sql)).map(Self)
+    /// The first statement of `text`; `None` if there is none.
+    pub(super) fn compile(
+        database: &Rc<Database>,
+        text: &str,
+    ) -> Result<Option<Self>, PrepareError> {
+        let compiled = database.prepare(text)?;
+        Ok(compiled.map(|compiled| Self {
+            database: Rc::clone(database),
+            compiled,
+        }))
+    }
+
+    pub(super) fn about(&self) -> &About {
+        self.compiled.about()
     }
 
     pub(super) fn parameter_count(&self) -> usize {
-        self.0
-            .with_dependent(|_, statement| statement.parameter_count())
+        self.compiled.parameter_count()
     }
 
     pub(super) fn is_readonly(&self) -> bool {
-        self.0.with_dependent(|_, statement| statement.readonly())
-    }
-
-    fn column_names(&self) -> Vec<String> {
-        self.0.with_dependent(|_, statement| names(statement))
+        self.compiled.is_readonly()
     }
 
     pub(super) fn bind(&mut self, bindings: &[SqlStorageValue]) -> rusqlite::Result<()> {
-        self.0.with_dependent_mut(|_, statement| {
+        self.compiled.with_mut(|statement| {
             bindings
                 .iter()
                 .zip(1..)
@@ -62,34 +63,48 @@ impl Statement {
 
     /// Begins it; the first row is fetched by [`Running::step`].
     pub(super) fn begin(self) -> Running {
-        let database = Rc::clone(self.0.borrow_owner());
-        let cell = SteppingCell::new(MutBorrow::new(self.0), |compiled| {
-            compiled
-                .borrow_mut()
-                .with_dependent_mut(|_, statement| statement.raw_query())
+        self.database.begin_counting(&self.compiled);
+        let about = Rc::clone(self.compiled.about());
+        let cell = SteppingCell::new(MutBorrow::new(self.compiled), |compiled| {
+            compiled.borrow_mut().query()
         });
         Running {
-            database,
-            cell,
-            rows_written: Cell::new(0),
+            database: self.database,
+            state: State::Stepping(cell),
+            about,
+            fetched: 0,
+            changed: 0,
         }
     }
 }
 
-/// A statement under way.
+/// A statement under way, or over.
 pub(super) struct Running {
     database: Rc<Database>,
-    cell: SteppingCell,
-    rows_written: Cell<u64>,
+    state: State,
+    about: Rc<About>,
+    /// Rows fetched so far.
+    fetched: u64,
+    /// Rows inserted, changed or deleted so far.
+    changed: u64,
+}
+
+enum State {
+    Stepping(SteppingCell),
+    Over(Compiled),
+    /// It went to rest.
+    Gone,
 }
 
 impl Running {
     /// Fetches the next row. After `None` or an error it is over.
     pub(super) fn step(&mut self) -> rusqlite::Result<Option<Vec<SqlStorageValue>>> {
-        let database = Rc::clone(&self.database);
-        let before = database.total_changes();
-        let outcome = database.as_object(|| {
-            self.cell.with_dependent_mut(|_, rows| {
+        let State::Stepping(cell) = &mut self.state else {
+            return Ok(None);
+        };
+        let before = self.database.total_changes();
+        let outcome = self.database.as_object(|| {
+            cell.with_dependent_mut(|_, rows| {
                 let Some(row) = rows.next()? else {
                     return Ok(None);
                 };
@@ -100,25 +115,50 @@ impl Running {
                     .map(Some)
             })
         });
-        self.rows_written
-            .set(self.rows_written.get() + database.total_changes() - before);
+        self.changed += self.database.total_changes() - before;
+        if matches!(outcome, Ok(Some(_))) {
+            self.fetched += 1;
+        } else {
+            self.end();
+        }
         outcome
     }
 
-    /// The columns' names; while a row is at hand, as the statement was last compiled.
+    /// Ends it where it is.
+    pub(super) fn end(&mut self) {
+        self.state = match mem::replace(&mut self.state, State::Gone) {
+            State::Stepping(cell) => State::Over(cell.into_owner().into_inner()),
+            other => other,
+        };
+    }
+
+    /// The columns' names, as the statement was last compiled.
     pub(super) fn column_names(&self) -> Vec<String> {
-        self.cell
-            .with_dependent(|_, rows| rows.as_ref().map(names))
-            .unwrap_or_default()
+        match &self.state {
+            State::Stepping(cell) => cell
+                .with_dependent(|_, rows| rows.as_ref().map(names))
+                .unwrap_or_default(),
+            State::Over(compiled) => compiled.with(names),
+            State::Gone => Vec::new(),
+        }
     }
 
-    pub(super) fn rows_written(&self) -> u64 {
-        self.rows_written.get()
+    /// The rows read and written so far. Where SQLite does not count, the rows fetched, and the rows changed.
+    pub(super) fn counts(&self) -> Counts {
+        let counts = self.database.counts(&self.about, self.changed);
+        counts.unwrap_or(Counts {
+            read: self.fetched,
+            written: self.changed,
+        })
     }
+}
 
-    /// Ends a statement that is over, for its columns' names.
-    pub(super) fn into_column_names(self) -> Vec<String> {
-        Statement(self.cell.into_owner().into_inner()).column_names()
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+        if let State::Over(compiled) = mem::replace(&mut self.state, State::Gone) {
+            self.database.rest(compiled);
+        }
     }
 }
 

@@ -56,14 +56,17 @@ impl SqlStorageValue {
         clippy::cast_possible_truncation,
         reason = "checked to be a whole number in range"
     )]
-    pub(super) fn from_column(value: ValueRef<'_>) -> Self {
+    pub(in crate::storage) fn from_column(value: ValueRef<'_>) -> Self {
         match value {
             ValueRef::Null => Self::Null,
             ValueRef::Integer(value) => {
                 Self::try_from_i64(value).unwrap_or(Self::Float(value as f64))
             }
+            // Minus zero stays as it is: an integer would lose its sign.
             ValueRef::Real(value)
-                if value.fract() == 0.0 && value.abs() <= SAFE_INTEGER_MAX as f64 =>
+                if value.fract() == 0.0
+                    && value.abs() <= SAFE_INTEGER_MAX as f64
+                    && (value != 0.0 || value.is_sign_positive()) =>
             {
                 Self::Integer(value as i64)
             }

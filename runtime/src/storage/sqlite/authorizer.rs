@@ -1,12 +1,15 @@
-//! What the SQL of an object's code may not touch.
+//! What the SQL of an object's code may do.
 //!
 //! The runtime keeps its own tables in the same database, under names that begin with `_cf_` (AU-1), and it alone begins and ends
 //! transactions (AU-4). SQLite asks about every table, function and pragma while it compiles a statement; the runtime's own
-//! statements pass unasked. What is denied gives SQLite's own texts, except for transactions, where the original explains itself.
+//! statements pass unasked. Whatever is not on the lists here is refused, so that a newer SQLite cannot open a door by itself. What is
+//! denied gives SQLite's own texts, except for transactions, where the original explains itself.
 
-use std::cell::Cell;
+use std::{cell::Cell, ffi::CStr};
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+use super::functions;
 
 /// The original's text for BEGIN, COMMIT, ROLLBACK, SAVEPOINT and RELEASE (AU-4).
 pub(super) const USE_TRANSACTION: &str = "To execute a transaction, please use the state.storage.transaction() or \
@@ -17,41 +20,86 @@ pub(super) const USE_TRANSACTION: &str = "To execute a transaction, please use t
 /// Names that belong to the runtime begin so, in any case of letters.
 const RESERVED_PREFIX: &str = "_cf_";
 
-/// The pragmas of AU-6. Everything else could turn off what durability rests on.
-const PRAGMAS: [&str; 19] = [
-    "data_version",
-    "page_size",
-    "table_list",
-    "table_info",
-    "table_xinfo",
-    "index_info",
-    "index_list",
-    "index_xinfo",
-    "foreign_key_list",
-    "foreign_key_check",
-    "quick_check",
-    "optimize",
-    "case_sensitive_like",
-    "foreign_keys",
-    "defer_foreign_keys",
-    "ignore_check_constraints",
-    "legacy_alter_table",
-    "recursive_triggers",
-    "reverse_unordered_selects",
-];
+/// Virtual tables that may be created, and the only modules that a connection keeps beside SQLite's built-in ones (AU-3). The original
+/// as recorded has no rtree.
+pub(super) const MODULES: [&CStr; 2] = [c"fts5", c"fts5vocab"];
 
-/// Functions that reach outside the database, should they ever be compiled in.
-const FUNCTIONS_DENIED: [&str; 6] = [
-    "load_extension",
-    "readfile",
-    "writefile",
-    "edit",
-    "fts3_tokenizer",
-    "zipfile",
-];
+/// What a pragma may be given.
+#[derive(Clone, Copy)]
+enum PragmaArgument {
+    Anything,
+    Nothing,
+    /// Or nothing, which reads the setting.
+    Boolean,
+    /// Or nothing.
+    Integer,
+    Name,
+    /// Or nothing. A number is a name, too.
+    OptionalName,
+}
 
-/// Virtual tables that may be created (AU-3).
-const MODULES: [&str; 4] = ["fts5", "fts5vocab", "rtree", "rtree_i32"];
+/// The pragmas of AU-6, as typed: SQLite ignores the case of letters, the original does not. `page_size` is refused, as recorded.
+fn pragma(name: &str) -> Option<PragmaArgument> {
+    Some(match name {
+        "table_list" => PragmaArgument::Anything,
+        "data_version" => PragmaArgument::Nothing,
+        "case_sensitive_like"
+        | "foreign_keys"
+        | "defer_foreign_keys"
+        | "ignore_check_constraints"
+        | "legacy_alter_table"
+        | "recursive_triggers"
+        | "reverse_unordered_selects" => PragmaArgument::Boolean,
+        "optimize" => PragmaArgument::Integer,
+        "table_info" | "table_xinfo" | "index_info" | "index_list" | "index_xinfo"
+        | "foreign_key_list" => PragmaArgument::Name,
+        "foreign_key_check" | "quick_check" => PragmaArgument::OptionalName,
+        _ => return None,
+    })
+}
+
+impl PragmaArgument {
+    fn fits(self, value: Option<&str>) -> bool {
+        let Some(value) = value else {
+            return !matches!(self, Self::Name);
+        };
+        match self {
+            Self::Anything => true,
+            Self::Nothing => false,
+            Self::Boolean => begins_with_boolean(value),
+            Self::Integer => is_integer(value),
+            Self::Name | Self::OptionalName => !is_reserved(value),
+        }
+    }
+}
+
+/// The original compares no further than the word goes, and takes off a pair of quotes.
+fn begins_with_boolean(value: &str) -> bool {
+    let unquoted = ['\'', '"'].into_iter().find_map(|quote| {
+        let inner = value.strip_prefix(quote)?;
+        inner.strip_suffix(quote)
+    });
+    let value = unquoted.unwrap_or(value).as_bytes();
+    ["true", "false", "yes", "no", "on", "off", "1", "0"]
+        .iter()
+        .any(|word| {
+            value
+                .get(..word.len())
+                .is_some_and(|begin| begin.eq_ignore_ascii_case(word.as_bytes()))
+        })
+}
+
+/// Of 32 bits, decimal or hexadecimal.
+fn is_integer(value: &str) -> bool {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    let hex = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"));
+    match hex {
+        Some(hex) => !hex.starts_with(['-', '+']) && i32::from_str_radix(hex, 16).is_ok(),
+        None => !value.starts_with('+') && value.parse::<i32>().is_ok(),
+    }
+}
 
 /// Judges the statements of one connection.
 #[derive(Default)]
@@ -60,6 +108,8 @@ pub(super) struct Authorizer {
     pub(super) trusted: Cell<bool>,
     /// The statement in hand was refused because it is about transactions.
     pub(super) refused_transaction: Cell<bool>,
+    /// The statement in hand changes a table's definition, perhaps its name.
+    pub(super) alters_table: Cell<bool>,
 }
 
 impl Authorizer {
@@ -67,19 +117,30 @@ impl Authorizer {
         if self.trusted.get() {
             return Authorization::Allow;
         }
-        if let AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } = context.action {
-            self.refused_transaction.set(true);
+        match context.action {
+            AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => {
+                self.refused_transaction.set(true);
+            }
+            AuthAction::AlterTable { .. } => self.alters_table.set(true),
+            _ => {}
         }
-        let database_allowed = match context.database_name {
-            None | Some("main") => true,
-            // Renaming a table also looks for its name among the temporary ones, of which there are none.
-            Some("temp") => names(&context.action)
-                .iter()
-                .flatten()
-                .any(|name| name.starts_with("sqlite_temp_")),
+        let database = match context.action {
+            // Here, what comes in the database's place is the column that is dropped or renamed.
+            AuthAction::AlterTable { database_name, .. } => Some(database_name),
+            _ => context.database_name,
+        };
+        let allowed = match database {
+            None | Some("main") => allows(&context.action),
+            // The list of temporary things may be read: there are none, and renaming a table looks for its name there.
+            Some("temp") => match context.action {
+                AuthAction::Read { table_name, .. } | AuthAction::Update { table_name, .. } => {
+                    !is_reserved(table_name)
+                }
+                _ => false,
+            },
             Some(_) => false,
         };
-        if database_allowed && allows(&context.action) {
+        if allowed {
             Authorization::Allow
         } else {
             Authorization::Deny
@@ -95,47 +156,28 @@ pub(super) fn is_reserved(name: &str) -> bool {
 
 fn allows(action: &AuthAction<'_>) -> bool {
     match *action {
-        AuthAction::Select | AuthAction::Recursive => true,
-        AuthAction::Function { function_name } => !FUNCTIONS_DENIED
-            .iter()
-            .any(|denied| denied.eq_ignore_ascii_case(function_name)),
+        // ANALYZE without a name looks at every table, ours included, and tells no more than their sizes.
+        AuthAction::Select | AuthAction::Recursive | AuthAction::Analyze { .. } => true,
+        AuthAction::Function { function_name } => functions::is_allowed(function_name),
         AuthAction::Pragma {
             pragma_name,
             pragma_value,
-        } => PRAGMAS.contains(&pragma_name) && !pragma_value.is_some_and(is_reserved),
+        } => pragma(pragma_name).is_some_and(|argument| argument.fits(pragma_value)),
         AuthAction::CreateVtable {
+            table_name,
+            module_name,
+        }
+        | AuthAction::DropVtable {
             table_name,
             module_name,
         } => {
             !is_reserved(table_name)
-                && MODULES
-                    .iter()
-                    .any(|module| module.eq_ignore_ascii_case(module_name))
+                && MODULES.iter().any(|module| {
+                    module
+                        .to_bytes()
+                        .eq_ignore_ascii_case(module_name.as_bytes())
+                })
         }
-        AuthAction::CreateIndex { .. }
-        | AuthAction::CreateTable { .. }
-        | AuthAction::CreateTrigger { .. }
-        | AuthAction::CreateView { .. }
-        | AuthAction::Delete { .. }
-        | AuthAction::DropIndex { .. }
-        | AuthAction::DropTable { .. }
-        | AuthAction::DropTrigger { .. }
-        | AuthAction::DropView { .. }
-        | AuthAction::DropVtable { .. }
-        | AuthAction::Insert { .. }
-        | AuthAction::Read { .. }
-        | AuthAction::Update { .. }
-        | AuthAction::AlterTable { .. }
-        | AuthAction::Reindex { .. }
-        | AuthAction::Analyze { .. } => !names(action).into_iter().flatten().any(is_reserved),
-        // Transactions, ATTACH and DETACH, everything temporary (AU-5), and what a later SQLite may add.
-        _ => false,
-    }
-}
-
-/// The tables, indexes, triggers and views that an action names. Column names are free.
-fn names<'a>(action: &AuthAction<'a>) -> [Option<&'a str>; 2] {
-    match *action {
         AuthAction::CreateIndex {
             index_name: name,
             table_name,
@@ -151,15 +193,13 @@ fn names<'a>(action: &AuthAction<'a>) -> [Option<&'a str>; 2] {
         | AuthAction::DropTrigger {
             trigger_name: name,
             table_name,
-        } => [Some(name), Some(table_name)],
+        } => !is_reserved(name) && !is_reserved(table_name),
+        // Column names are free.
         AuthAction::CreateTable { table_name: name }
         | AuthAction::CreateView { view_name: name }
         | AuthAction::Delete { table_name: name }
         | AuthAction::DropTable { table_name: name }
         | AuthAction::DropView { view_name: name }
-        | AuthAction::DropVtable {
-            table_name: name, ..
-        }
         | AuthAction::Insert { table_name: name }
         | AuthAction::Read {
             table_name: name, ..
@@ -170,9 +210,9 @@ fn names<'a>(action: &AuthAction<'a>) -> [Option<&'a str>; 2] {
         | AuthAction::AlterTable {
             table_name: name, ..
         }
-        | AuthAction::Reindex { index_name: name }
-        | AuthAction::Analyze { table_name: name } => [Some(name), None],
-        _ => [None, None],
+        | AuthAction::Reindex { index_name: name } => !is_reserved(name),
+        // Transactions, ATTACH and DETACH, everything temporary (AU-5), and what a later SQLite may add.
+        _ => false,
     }
 }
 
@@ -188,5 +228,25 @@ mod tests {
         assert!(!is_reserved("_cf"));
         assert!(!is_reserved("my_cf_table"));
         assert!(!is_reserved("_cé_"));
+    }
+
+    #[test]
+    fn a_boolean_is_recognised_by_its_beginning_and_in_quotes() {
+        for value in ["on", "TRUE", "'yes'", "\"off\"", "1", "0", "nothing", "10"] {
+            assert!(begins_with_boolean(value), "{value}");
+        }
+        for value in ["maybe", "2", "", "'", "'on", "o", "' on'"] {
+            assert!(!begins_with_boolean(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_decimal_or_hexadecimal_and_has_32_bits() {
+        for value in ["1", "-1", "0x10002", "0XFF", "2147483647"] {
+            assert!(is_integer(value), "{value}");
+        }
+        for value in ["", "x", "1.5", "0x", "0x-1", "+1", "2147483648", "-"] {
+            assert!(!is_integer(value), "{value}");
+        }
     }
 }

@@ -7,35 +7,52 @@
 //! time of the turn. The salts in the log's header are the exception: they come from one generator for the whole process that SQLite
 //! seeds by itself. They change bytes in the file and nothing that anybody can see.
 
-use std::{ffi::c_int, rc::Rc};
-
-use rusqlite::{
-    CachedStatement, Connection, OpenFlags, Statement, config::DbConfig, functions::FunctionFlags,
-    hooks::Wal,
+use std::{
+    cell::{Cell, RefCell},
+    ffi::c_int,
+    rc::Rc,
 };
+
+use rusqlite::{Connection, OpenFlags, config::DbConfig, hooks::Wal, limits::Limit};
 use send_wrapper::SendWrapper;
 
 use super::{
     ObjectFiles,
-    authorizer::{Authorizer, USE_TRANSACTION, is_reserved},
+    authorizer::{Authorizer, MODULES, USE_TRANSACTION, is_reserved},
+    counts::Counts,
+    functions, handle,
+    statement::{About, Compiled, Resting},
     vfs::{self, Ports, Registration},
 };
 use crate::platform::{Entropy, WallTime};
 
-/// How many compiled statements a connection keeps (EX-8).
-const STATEMENTS_CACHED_MAX: usize = 64;
+/// How many compiled statements of the runtime's own a connection keeps.
+const STATEMENTS_CACHED_MAX: usize = 32;
 
-/// The largest blob that `randomblob` makes.
-const RANDOM_BLOB_BYTES_MAX: i64 = 1 << 30;
+/// What SQLite enforces on everything in the database, ours included (6.5), with the values that the recordings show. Together they bound
+/// what a statement takes to compile; how long one runs they do not bound, as in the original.
+const LIMITS: [(Limit, i32); 12] = [
+    (Limit::SQLITE_LIMIT_LENGTH, 2_200_000),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+    (Limit::SQLITE_LIMIT_COLUMN, 100),
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
+    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
+    (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
+    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 127),
+    (Limit::SQLITE_LIMIT_ATTACHED, 0),
+    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+    (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+    (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 10),
+    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+];
 
-/// The statements of the runtime, as far as their text is fixed. Compiled statements are cached by their text, and these were
-/// compiled unasked: the same text from the object's code must not find them.
+/// The statements of the runtime, as far as their text is fixed.
 pub(crate) mod own {
     pub(crate) const BEGIN: &str = "BEGIN";
     pub(crate) const COMMIT: &str = "COMMIT";
     pub(crate) const ROLLBACK: &str = "ROLLBACK";
     pub(crate) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(RESTART)";
-    pub(crate) const HAS_TABLE: &str = "SELECT 1 FROM sqlite_schema WHERE name = ?1 -- _cf_";
+    pub(crate) const HAS_TABLE: &str = "SELECT 1 FROM sqlite_schema WHERE name = ?1";
     pub(crate) const CREATE_KV: &str =
         "CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID";
     pub(crate) const CREATE_METADATA: &str =
@@ -56,29 +73,22 @@ pub(crate) mod own {
     pub(crate) const LIST_TO_REVERSE: &str =
         "SELECT key, value FROM _cf_KV WHERE key >= ?1 AND key < ?3 ORDER BY key DESC LIMIT ?2";
 
-    pub(super) const ALL: [&str; 16] = [
-        BEGIN,
-        COMMIT,
-        ROLLBACK,
-        CHECKPOINT,
-        HAS_TABLE,
-        CREATE_KV,
-        CREATE_METADATA,
-        GET_METADATA,
-        PUT_METADATA,
-        GET,
-        PUT,
-        DELETE,
-        LIST,
-        LIST_REVERSE,
-        LIST_TO,
-        LIST_TO_REVERSE,
-    ];
+    pub(crate) const SIZE: &str = "SELECT (page_count - freelist_count) * page_size \
+         FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    #[cfg(sqlite_counts)]
+    pub(super) const TABLE_OF_ROOT: &str = "SELECT tbl_name FROM sqlite_schema WHERE rootpage = ?1 \
+         UNION ALL SELECT 'sqlite_schema' WHERE ?1 = 1";
 }
 
 /// A connection to one object's database.
 pub(crate) struct Database {
-    connection: Connection,
+    connection: Rc<Connection>,
+    /// Compiled statements of the object's code.
+    resting: RefCell<Resting>,
+    /// The object's code had something compiled.
+    has_compiled: Cell<bool>,
+    #[cfg(sqlite_counts)]
+    programs: std::cell::OnceCell<handle::ProgramReader>,
     authorizer: Rc<Authorizer>,
     ports: Rc<Ports>,
     _registration: Registration,
@@ -111,7 +121,11 @@ impl Database {
         // SQLite checkpoints by itself from this hook. It must not: a checkpoint waits for the disk.
         connection.wal_hook(None::<fn(&mut Wal, c_int) -> rusqlite::Result<()>>)?;
         connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
-        replace_random_functions(&connection, &ports.entropy)?;
+        for (limit, value) in LIMITS {
+            connection.set_limit(limit, value)?;
+        }
+        handle::keep_modules(&connection, &MODULES);
+        functions::register(&connection, &ports.entropy)?;
         let authorizer = Rc::<Authorizer>::default();
         let judge = SendWrapper::new(Rc::clone(&authorizer)); // the connection never leaves this thread
         connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| {
@@ -119,7 +133,11 @@ impl Database {
         }))?;
         drop(in_use);
         Ok(Self {
-            connection,
+            connection: Rc::new(connection),
+            resting: RefCell::default(),
+            has_compiled: Cell::default(),
+            #[cfg(sqlite_counts)]
+            programs: std::cell::OnceCell::new(),
             authorizer,
             ports,
             _registration: registration,
@@ -156,35 +174,111 @@ impl Database {
         self.as_runtime(|connection| connection.execute_batch(sql))
     }
 
-    /// Compiles a statement of the object's code.
+    /// Compiles the first statement of a text of the object's code, or finds it compiled. `None` if the text holds none.
     ///
     /// # Errors
     /// The statement's own, and the explanation of AU-4 as [`Refused`](PrepareError::Refused).
-    pub(crate) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, PrepareError> {
+    pub(crate) fn prepare(&self, text: &str) -> Result<Option<Compiled>, PrepareError> {
+        if let Some(statement) = self.resting.borrow_mut().take(text) {
+            return Ok(Some(statement));
+        }
         let _in_use = self.ports.enter();
         self.authorizer.refused_transaction.set(false);
-        let trimmed = sql.trim();
-        let prepared = if own::ALL.contains(&trimmed) {
-            // Compiled for its error alone: the object's code may do none of this.
-            self.connection
-                .prepare(trimmed)
-                .map(|statement: Statement<'_>| drop(statement))
-                .and_then(|()| {
-                    let denied = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_AUTH);
-                    Err(rusqlite::Error::SqliteFailure(
-                        denied,
-                        Some("not authorized".into()),
-                    ))
-                })
-        } else {
-            self.connection.prepare_cached(sql)
-        };
-        prepared.map_err(|error| {
+        let compile = || Compiled::new(&self.connection, text, &self.authorizer.alters_table);
+        let mut compiled = compile();
+        if compiled.is_err() && !self.has_compiled.replace(true) {
+            // SQLite reads the schema on the way to the first error, and then has forgotten the error's place.
+            compiled = compile();
+        }
+        compiled.map_err(|error| {
             if self.authorizer.refused_transaction.get() {
                 PrepareError::Refused(USE_TRANSACTION)
             } else {
                 PrepareError::Sqlite(error)
             }
+        })
+    }
+
+    /// Keeps a statement that is over for the next time.
+    pub(crate) fn rest(&self, statement: Compiled) {
+        self.resting.borrow_mut().put(statement);
+    }
+
+    /// An execution of a statement begins: its counts do so, too.
+    #[cfg_attr(
+        not(sqlite_counts),
+        expect(
+            clippy::unused_self,
+            reason = "there is nothing to read without counters"
+        )
+    )]
+    pub(crate) fn begin_counting(&self, statement: &Compiled) {
+        let about = statement.about();
+        #[cfg(sqlite_counts)]
+        {
+            let compiled_again = about.handle.compiled_again();
+            let may_run_triggers =
+                || !statement.is_readonly() && !about.before.is_known(compiled_again);
+            if about.before.is_used.get()
+                && may_run_triggers()
+                && let Some(program) = self.program(about)
+            {
+                about.before.note(&program, compiled_again);
+            }
+            about.handle.reset_counts();
+        }
+        about.before.is_used.set(true);
+    }
+
+    /// What the last execution of a statement has read and written so far, in which `changed` rows were; `None` if SQLite does not count.
+    pub(crate) fn counts(&self, about: &About, changed: u64) -> Option<Counts> {
+        #[cfg(sqlite_counts)]
+        {
+            let mut program = self.program(about)?;
+            let compiled_again = about.handle.compiled_again();
+            about.before.take_from(&mut program, compiled_again);
+            let execution = super::counts::Execution {
+                stepped_to: about.handle.rows_stepped_to(),
+                changed,
+                rows_below: &|root| self.rows_below(root).unwrap_or(0),
+            };
+            Some(super::counts::of(&program, &execution))
+        }
+        #[cfg(not(sqlite_counts))]
+        {
+            let _ = (about, changed);
+            None
+        }
+    }
+
+    #[cfg(sqlite_counts)]
+    fn program(&self, about: &About) -> Option<Vec<super::counts::Op>> {
+        let _in_use = self.ports.enter();
+        if self.programs.get().is_none() {
+            let _ = self.programs.set(handle::ProgramReader::new().ok()?);
+        }
+        self.programs.get()?.read(&about.handle).ok()
+    }
+
+    /// How many rows the table has whose tree, or one of whose indexes' trees, has this root page.
+    #[cfg(sqlite_counts)]
+    fn rows_below(&self, root: i64) -> rusqlite::Result<u64> {
+        self.as_runtime(|connection| {
+            let name: String = connection
+                .prepare_cached(own::TABLE_OF_ROOT)?
+                .query_row([root], |row| row.get(0))?;
+            let count = format!("SELECT count(*) FROM \"{}\"", name.replace('"', "\"\""));
+            let rows: i64 = connection.query_row(&count, [], |row| row.get(0))?;
+            Ok(rows.cast_unsigned())
+        })
+    }
+
+    /// How many bytes the pages in use have (SZ-1).
+    pub(crate) fn size(&self) -> rusqlite::Result<i64> {
+        self.as_runtime(|connection| {
+            connection
+                .prepare_cached(own::SIZE)?
+                .query_row([], |row| row.get(0))
         })
     }
 
@@ -215,46 +309,4 @@ pub(crate) enum PrepareError {
     Sqlite(rusqlite::Error),
     /// With the original's explanation.
     Refused(&'static str),
-}
-
-fn replace_random_functions(
-    connection: &Connection,
-    entropy: &Rc<dyn Entropy>,
-) -> rusqlite::Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
-    let source = SendWrapper::new(Rc::clone(entropy));
-    connection.create_scalar_function(c"random", 0, flags, move |_| {
-        let mut bytes = [0; 8];
-        source.fill(&mut bytes);
-        Ok(i64::from_le_bytes(bytes))
-    })?;
-    let source = SendWrapper::new(Rc::clone(entropy));
-    connection.create_scalar_function(c"randomblob", 1, flags, move |context| {
-        // As in SQLite: anything below one, or that is no number, gives one byte.
-        let len = match context.get_raw(0) {
-            rusqlite::types::ValueRef::Integer(len) => len,
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "SQLite converts a real to an integer in the same way"
-            )]
-            rusqlite::types::ValueRef::Real(len) => len as i64,
-            rusqlite::types::ValueRef::Text(text) => std::str::from_utf8(text)
-                .ok()
-                .and_then(|text| text.trim().parse().ok())
-                .unwrap_or(1),
-            _ => 1,
-        };
-        let too_big = || {
-            rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_TOOBIG),
-                None,
-            )
-        };
-        if len > RANDOM_BLOB_BYTES_MAX {
-            return Err(too_big());
-        }
-        let mut bytes = vec![0; usize::try_from(len.max(1)).map_err(|_| too_big())?];
-        source.fill(&mut bytes);
-        Ok(bytes)
-    })
 }

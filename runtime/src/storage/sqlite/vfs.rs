@@ -1,4 +1,4 @@
-//! The C side: SQLite's operating system layer as a table of function pointers. The only unsafe code of the runtime.
+//! The C side: SQLite's operating system layer as a table of function pointers. With the small `handle` the only unsafe code of the runtime.
 //!
 //! One layer for the process, named `dormouse`, registered once. A database's name is `<token>/<path>`: the token leads to the
 //! [`ObjectFiles`] that were [registered](Registration) for it on this thread. One connection lives on one thread, so nothing here is

@@ -4,6 +4,7 @@ mod alarms;
 mod delete_all;
 mod disk;
 mod durability;
+mod fuzz;
 mod keys;
 mod sql;
 mod sweep;
