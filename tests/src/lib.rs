@@ -1,5 +1,7 @@
 //! Tests and benchmarks that cross crates; they stand in `tests/` and `benches/` beside this file.
 //!
+//! [`conformance`] replays what the original was seen to do; the command `conformance` does so with any recordings.
+//!
 //! - `ports.rs`: what each port promises, held against the real and the simulated platform;
 //! - `objects/`: the runtime's promises to objects and callers, on both platforms;
 //! - `ids.rs`: ids as the original derives them;
@@ -10,6 +12,8 @@
 //! - `command.rs` and `server.rs`: the programs, as their users run them;
 //! - `tree.rs`: the repository looks after itself;
 //! - `documents.rs`: the code in README and book is real.
+
+pub mod conformance;
 
 /// The README's examples, compiled as documentation tests.
 #[cfg(doctest)]

@@ -14,7 +14,7 @@ use serde::{
 };
 
 use super::{
-    BigInt, ErrorValue, Sign, Value,
+    BigInt, ErrorValue, Primitive, RegExpValue, Sign, Value, View, ViewKind,
     de::{Deserializer, Variant, pair},
     from_value, safe_integer, safe_number, to_value,
 };
@@ -28,6 +28,10 @@ mod names {
     pub(super) const OBJECT: &str = "$dormouse::Object";
     pub(super) const SET: &str = "$dormouse::Set";
     pub(super) const ERROR: &str = "$dormouse::Error";
+    pub(super) const VIEW: &str = "$dormouse::View";
+    pub(super) const REG_EXP: &str = "$dormouse::RegExp";
+    pub(super) const BOXED: &str = "$dormouse::Boxed";
+    pub(super) const HOLE: &str = "$dormouse::Hole";
     /// For reading only: writing, a map is what serde calls a map.
     pub(super) const MAP: &str = "$dormouse::Map";
 }
@@ -63,6 +67,25 @@ impl Serialize for Value {
             Self::Map(entries) => AsMap(entries).serialize(serializer),
             Self::Set(members) => serializer.serialize_newtype_struct(names::SET, members),
             Self::Error(error) => serializer.serialize_newtype_struct(names::ERROR, error),
+            Self::View(view) if serializer.is_human_readable() => {
+                serializer.serialize_bytes(&view.bytes)
+            }
+            Self::View(view) => {
+                let parts = parts_of_view(View::clone(view));
+                serializer.serialize_newtype_struct(names::VIEW, &parts)
+            }
+            Self::RegExp(_) if serializer.is_human_readable() => {
+                serializer.collect_str(&format_args!("{self:?}"))
+            }
+            Self::RegExp(expression) => {
+                let parts = parts_of_reg_exp(RegExpValue::clone(expression));
+                serializer.serialize_newtype_struct(names::REG_EXP, &parts)
+            }
+            Self::Boxed(inside) => {
+                let value = Primitive::clone(inside).into_inner();
+                serializer.serialize_newtype_struct(names::BOXED, &value)
+            }
+            Self::Hole => serializer.serialize_newtype_struct(names::HOLE, &()),
         }
     }
 }
@@ -101,6 +124,47 @@ fn big_int_from_bytes(mut bytes: Vec<u8>) -> BigInt {
     BigInt::from_bytes(sign, bytes)
 }
 
+fn parts_of_view(View { kind, bytes }: View) -> Value {
+    vec![kind.to_string().into(), Value::Bytes(bytes)].into()
+}
+
+fn view_from_parts(parts: Value) -> Result<Value> {
+    let (name, bytes) = two_parts(parts)?;
+    match (name.as_str().and_then(ViewKind::named), bytes) {
+        (Some(kind), Value::Bytes(bytes)) => Ok(View::new(kind, bytes).into()),
+        _ => Err("a view is made of a name and bytes".into()),
+    }
+}
+
+fn parts_of_reg_exp(expression: RegExpValue) -> Value {
+    let RegExpValue { source, flags } = expression;
+    Value::Array(vec![source.into(), flags.into()])
+}
+
+fn reg_exp_from_parts(parts: Value) -> Result<Value> {
+    match two_parts(parts)? {
+        (Value::String(source), Value::String(flags)) => Ok(RegExpValue { source, flags }.into()),
+        _ => Err("a regular expression is made of a source and flags".into()),
+    }
+}
+
+fn two_parts(parts: Value) -> Result<(Value, Value)> {
+    let parts = match parts {
+        Value::Array(parts) => <[Value; 2]>::try_from(parts).ok(),
+        _ => None,
+    };
+    parts
+        .map(|[first, second]| (first, second))
+        .ok_or_else(|| "two parts were expected".into())
+}
+
+fn boxed(inside: Value) -> Result<Value> {
+    let inside = Primitive::try_from(inside);
+    inside
+        .map(|inside| Value::Boxed(Box::new(inside)))
+        .map_err(|_| "only a primitive value stands in an object of its own".into())
+}
+
 /// What a newtype of this name is, now that what is inside of it has become `inside`.
 pub(super) fn recognized(name: &str, inside: Value) -> Result<Value> {
     Ok(match (name, inside) {
@@ -110,6 +174,10 @@ pub(super) fn recognized(name: &str, inside: Value) -> Result<Value> {
         (names::OBJECT, Value::Map(entries)) => object_from_entries(entries),
         (names::SET, Value::Array(members)) => Value::Set(members),
         (names::ERROR, error @ Value::Object(_)) => from_value::<ErrorValue>(error)?.into(),
+        (names::VIEW, parts) => view_from_parts(parts)?,
+        (names::REG_EXP, parts) => reg_exp_from_parts(parts)?,
+        (names::BOXED, inside) => boxed(inside)?,
+        (names::HOLE, _) => Value::Hole,
         (_, value) => value,
     })
 }
@@ -127,6 +195,10 @@ pub(super) fn hand_over<'de, V: de::Visitor<'de>>(value: Value, visitor: V) -> R
             Value::Array(entries.into_iter().map(pair).collect()),
         ),
         Value::Error(error) => (names::ERROR, to_value(&*error)?),
+        Value::View(view) => (names::VIEW, parts_of_view(*view)),
+        Value::RegExp(expression) => (names::REG_EXP, parts_of_reg_exp(*expression)),
+        Value::Boxed(inside) => (names::BOXED, (*inside).into_inner()),
+        Value::Hole => (names::HOLE, Value::Undefined),
         _ => return de::Deserializer::deserialize_any(Deserializer(value), visitor),
     };
     visitor.visit_enum(Variant {
@@ -246,6 +318,12 @@ impl<'de> de::Visitor<'de> for ValueVisitor {
             names::SET => payload.newtype_variant().map(Value::Set),
             names::MAP => payload.newtype_variant().map(Value::Map),
             names::ERROR => payload.newtype_variant::<ErrorValue>().map(Value::from),
+            names::VIEW => view_from_parts(payload.newtype_variant()?).map_err(A::Error::custom),
+            names::REG_EXP => {
+                reg_exp_from_parts(payload.newtype_variant()?).map_err(A::Error::custom)
+            }
+            names::BOXED => boxed(payload.newtype_variant()?).map_err(A::Error::custom),
+            names::HOLE => payload.unit_variant().map(|()| Value::Hole),
             _ => Err(A::Error::custom(format!(
                 "a structured value has no variant `{name}`"
             ))),

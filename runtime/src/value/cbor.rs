@@ -15,13 +15,20 @@
 //! | `Set` | tag 258: array |
 //! | date | tag 27: `["Date", milliseconds]` |
 //! | error | tag 27: `["Error", name, message, {properties}]` |
+//! | typed array | tags 64 to 86 of RFC 8746: bytes |
+//! | `DataView`, regular expression | tag 27: `["DataView", bytes]`, `["RegExp", source, flags]` |
+//! | primitive in an object | tag 27: `["Boxed", primitive]` |
+//! | hole in an array | tag 31: undefined |
 //!
 //! All tags are registered ones, so general tools show a stored value nearly as it is. Items of indefinite length are
 //! never written and not read.
 
 use ciborium_ll::{Decoder, Encoder, Header, simple, tag};
 
-use super::{BigInt, DEPTH_MAX, ErrorValue, Sign, Value, safe_integer, safe_number};
+use super::{
+    BigInt, DEPTH_MAX, ErrorValue, Primitive, RegExpValue, Sign, Value, View, ViewKind,
+    safe_integer, safe_number,
+};
 use crate::Error;
 
 /// The format that is written, and the only one that is read.
@@ -32,8 +39,29 @@ const TAG_SET: u64 = 258;
 const TAG_MAP: u64 = 259;
 const TAG_CLASS: u64 = 27;
 
+/// The absent element of an array.
+const TAG_HOLE: u64 = 31;
+
 const CLASS_DATE: &str = "Date";
 const CLASS_ERROR: &str = "Error";
+const CLASS_DATA_VIEW: &str = "DataView";
+const CLASS_REG_EXP: &str = "RegExp";
+const CLASS_BOXED: &str = "Boxed";
+
+/// The tags of typed arrays whose numbers begin with the least significant byte (RFC 8746, section 2.1).
+const TYPED_ARRAYS: [(u64, ViewKind); 11] = [
+    (64, ViewKind::Uint8Array),
+    (68, ViewKind::Uint8ClampedArray),
+    (69, ViewKind::Uint16Array),
+    (70, ViewKind::Uint32Array),
+    (71, ViewKind::BigUint64Array),
+    (72, ViewKind::Int8Array),
+    (77, ViewKind::Int16Array),
+    (78, ViewKind::Int32Array),
+    (79, ViewKind::BigInt64Array),
+    (85, ViewKind::Float32Array),
+    (86, ViewKind::Float64Array),
+];
 
 /// How many elements memory is taken for before they are there. An announced length is the writer's claim; nested
 /// claims multiply.
@@ -133,6 +161,25 @@ impl Writer<'_> {
                 self.text(&error.message);
                 self.object(&error.properties, depth_left);
             }
+            Value::View(view) => self.view(view),
+            Value::RegExp(expression) => {
+                self.class(CLASS_REG_EXP, 2);
+                self.text(&expression.source);
+                self.text(&expression.flags);
+            }
+            Value::Boxed(inside) => {
+                self.class(CLASS_BOXED, 1);
+                match &**inside {
+                    Primitive::Bool(value) => self.value(&Value::Bool(*value), depth_left),
+                    Primitive::Number(number) => self.number(*number),
+                    Primitive::BigInt(number) => self.big_int(number),
+                    Primitive::String(text) => self.text(text),
+                }
+            }
+            Value::Hole => {
+                self.head(Header::Tag(TAG_HOLE));
+                self.head(Header::Simple(simple::UNDEFINED));
+            }
         }
     }
 
@@ -169,6 +216,15 @@ impl Writer<'_> {
             self.text(key);
             self.value(value, inside);
         }
+    }
+
+    fn view(&mut self, view: &View) {
+        let typed = TYPED_ARRAYS.iter().find(|(_, kind)| *kind == view.kind);
+        match typed {
+            Some((tag, _)) => self.head(Header::Tag(*tag)),
+            None => self.class(CLASS_DATA_VIEW, 1),
+        }
+        self.bytes(&view.bytes);
     }
 
     fn number(&mut self, number: f64) {
@@ -254,6 +310,10 @@ impl Reader<'_> {
                 Value::Map(entries)
             }
             (TAG_CLASS, Header::Array(Some(len))) => self.class(len, depth_left)?,
+            (TAG_HOLE, Header::Simple(simple::UNDEFINED)) => Value::Hole,
+            (tag, Header::Bytes(Some(len))) if let Some(kind) = typed_array(tag) => {
+                View::new(kind, self.bytes(len)?).into()
+            }
             _ => return Err(self.damaged("a tag that no value has, or one before the wrong item")),
         })
     }
@@ -273,6 +333,20 @@ impl Reader<'_> {
                 error.properties = self.object(len, depth_left)?;
                 Ok(error.into())
             }
+            (CLASS_DATA_VIEW, 2) => match self.head()? {
+                Header::Bytes(Some(len)) => {
+                    Ok(View::new(ViewKind::DataView, self.bytes(len)?).into())
+                }
+                _ => Err(self.damaged("a view of something that is not bytes")),
+            },
+            (CLASS_REG_EXP, 3) => {
+                let (source, flags) = (self.text_item()?, self.text_item()?);
+                Ok(RegExpValue { source, flags }.into())
+            }
+            (CLASS_BOXED, 2) => match Primitive::try_from(self.value(0)?) {
+                Ok(inside) => Ok(inside.into()),
+                Err(_) => Err(self.damaged("an object around something that is not primitive")),
+            },
             _ => Err(self.damaged("an object of an unknown class")),
         }
     }
@@ -371,6 +445,11 @@ impl Reader<'_> {
     }
 }
 
+fn typed_array(tag: u64) -> Option<ViewKind> {
+    let found = TYPED_ARRAYS.iter().find(|(one, _)| *one == tag);
+    found.map(|(_, kind)| *kind)
+}
+
 fn one_less(depth_left: usize) -> Result<usize, DecodeError> {
     depth_left.checked_sub(1).ok_or(DecodeError::TooDeep)
 }
@@ -388,215 +467,4 @@ fn negative(mut n: Vec<u8>) -> BigInt {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::{collection::vec, prelude::*};
-
-    use super::*;
-    use crate::value::{from_value, to_value};
-
-    fn any_number() -> impl Strategy<Value = f64> {
-        prop_oneof![
-            any::<f64>(),
-            any::<i32>().prop_map(f64::from),
-            any::<f32>().prop_map(f64::from),
-            prop::sample::select(vec![
-                0.0,
-                -0.0,
-                f64::NAN,
-                f64::INFINITY,
-                f64::NEG_INFINITY,
-                9_007_199_254_740_991.0,
-                -9_007_199_254_740_991.0,
-                9_007_199_254_740_992.0,
-                f64::MIN_POSITIVE / 2.0,
-            ]),
-        ]
-    }
-
-    fn any_big_int() -> impl Strategy<Value = BigInt> {
-        let sign = prop_oneof![Just(Sign::Positive), Just(Sign::Negative)];
-        let byte = prop_oneof![any::<u8>(), Just(0), Just(255)];
-        (sign, vec(byte, 0..20)).prop_map(|(sign, bytes)| BigInt::from_bytes(sign, bytes))
-    }
-
-    fn any_properties(
-        value: impl Strategy<Value = Value>,
-    ) -> impl Strategy<Value = Vec<(String, Value)>> {
-        vec((".{0,4}", value), 0..4).prop_map(|properties| match Value::object(properties) {
-            Value::Object(properties) => properties,
-            other => unreachable!("{other:?} is no object"),
-        })
-    }
-
-    fn any_value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Undefined),
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::Bool),
-            any_number().prop_map(Value::Number),
-            any_big_int().prop_map(Value::BigInt),
-            ".{0,30}".prop_map(Value::String),
-            vec(any::<u8>(), 0..300).prop_map(Value::Bytes),
-            any_number().prop_map(Value::Date),
-        ];
-        leaf.prop_recursive(5, 40, 4, |inner| {
-            let entry = (inner.clone(), inner.clone());
-            let error = (".{0,4}", ".{0,4}", any_properties(inner.clone()));
-            prop_oneof![
-                vec(inner.clone(), 0..5).prop_map(Value::Array),
-                vec(inner.clone(), 0..5).prop_map(Value::Set),
-                vec(entry, 0..4).prop_map(Value::Map),
-                any_properties(inner).prop_map(Value::Object),
-                error.prop_map(|(name, message, properties)| {
-                    let mut error = ErrorValue::new(name, message);
-                    error.properties = properties;
-                    error.into()
-                }),
-            ]
-        })
-    }
-
-    fn nested(levels: usize) -> Value {
-        (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]))
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn every_value_comes_back_exactly(value in any_value()) {
-            prop_assert_eq!(decode(&encode(&value)), Ok(value));
-        }
-
-        #[test]
-        fn every_value_goes_through_serde_unchanged(value in any_value()) {
-            prop_assert_eq!(to_value(&value), Ok(value.clone()));
-            prop_assert_eq!(from_value(value.clone()), Ok(value));
-        }
-
-        #[test]
-        fn no_beginning_of_a_value_is_a_value(value in any_value()) {
-            let bytes = encode(&value);
-            for len in 0..bytes.len() {
-                prop_assert!(decode(&bytes[..len]).is_err());
-            }
-        }
-
-        #[test]
-        fn damage_never_panics(value in any_value(), at: prop::sample::Index, byte: u8) {
-            let mut bytes = encode(&value);
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
-            let _ = decode(&bytes); // a value or an error, both will do
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..64)) {
-            let _ = decode(&bytes);
-            let _ = decode(&[&[FORMAT], &bytes[..]].concat());
-        }
-    }
-
-    #[test]
-    fn the_bytes_of_format_1_never_change() {
-        let value = Value::object([
-            ("a", Value::from(1)),
-            (
-                "b",
-                vec![
-                    Value::Undefined,
-                    Value::Null,
-                    (-0.0).into(),
-                    (-2).into(),
-                    1.5.into(),
-                ]
-                .into(),
-            ),
-            (
-                "c",
-                Value::Set(vec![BigInt::from(256).into(), BigInt::from(-256).into()]),
-            ),
-            ("d", Value::Map(vec![(true.into(), vec![7_u8].into())])),
-            ("e", Value::Date(f64::NAN)),
-            ("f", ErrorValue::new("E", "m").into()),
-        ]);
-        let expected = [
-            "01a6",
-            "616101",
-            "616285f7f6f9800021f93e00",
-            "6163d9010282c2420100c341ff",
-            "6164d90103a1f54107",
-            "6165d81b826444617465f97e00",
-            "6166d81b84654572726f726145616da0",
-        ];
-        let hex = expected.concat();
-        let digits = hex
-            .as_bytes()
-            .chunks(2)
-            .map(|pair| str::from_utf8(pair).expect("ASCII"));
-        let bytes = digits.map(|digits| u8::from_str_radix(digits, 16).expect("hex"));
-        assert_eq!(encode(&value), bytes.collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_small_number_takes_two_bytes() {
-        assert_eq!(encode(&1.into()), [FORMAT, 1]);
-    }
-
-    #[test]
-    fn a_negative_nan_is_the_same_bytes_as_a_positive_one() {
-        assert_eq!(encode(&f64::NAN.into()), encode(&(-f64::NAN).into()));
-    }
-
-    #[test]
-    fn other_formats_and_no_bytes_at_all_are_refused() {
-        assert_eq!(decode(&[]), Err(DecodeError::Empty));
-        let error = decode(&[2, 0]).expect_err("a format of the future");
-        assert_eq!(
-            error.to_string(),
-            "value has format 2, this version reads 1"
-        );
-    }
-
-    #[test]
-    fn bytes_after_the_value_are_refused() {
-        let error = decode(&[FORMAT, 1, 1]).expect_err("one byte too many");
-        assert_eq!(
-            error.to_string(),
-            "value is damaged at byte 2: more bytes than the value has"
-        );
-    }
-
-    #[test]
-    fn an_announced_length_takes_no_memory_that_the_bytes_do_not_justify() {
-        for major in [0x5b, 0x7b, 0x9b, 0xbb] {
-            let mut bytes = vec![FORMAT, major];
-            bytes.extend([0x7f; 8]);
-            assert_eq!(decode(&bytes), Err(DecodeError::CutOff { len: 10 }));
-        }
-    }
-
-    #[test]
-    fn nesting_is_bounded_and_what_can_be_written_can_be_read() {
-        let deepest = nested(DEPTH_MAX);
-        assert_eq!(decode(&encode(&deepest)), Ok(deepest));
-        let mut bytes = vec![FORMAT];
-        bytes.resize(100_000, 0x81); // an array of one element, which is an array of one element...
-        assert_eq!(decode(&bytes), Err(DecodeError::TooDeep));
-        bytes[1..].fill(0xc2); // a tag before a tag before a tag...
-        assert!(matches!(
-            decode(&bytes),
-            Err(DecodeError::Damaged { at: 3, .. })
-        ));
-    }
-
-    #[test]
-    #[should_panic(expected = "a value is bounded in depth where it comes into being")]
-    fn a_value_that_nobody_could_read_again_is_not_written() {
-        encode(&nested(DEPTH_MAX + 1));
-    }
-}
+mod tests;

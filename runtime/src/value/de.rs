@@ -2,7 +2,8 @@
 //!
 //! Reading is more lenient than writing, because a value may come from another language or from an older version of the
 //! object: `null`, `undefined` and a missing property are all `None`; a map reads objects and `Map`s; a `Vec<u8>` reads
-//! binary data and arrays of numbers; 2.0 is an integer. It is never lossy: 2.5 is no integer, 300 is no `u8`.
+//! binary data and arrays of numbers; a view is bytes where bytes are asked for, and numbers where a list is; 2.0 is an
+//! integer. It is never lossy: 2.5 is no integer, 300 is no `u8`.
 
 use std::fmt;
 
@@ -59,18 +60,32 @@ impl Deserializer {
             Value::Map(_) => Unexpected::Map,
             Value::Set(_) => Unexpected::Other("Set"),
             Value::Error(_) => Unexpected::Other("Error"),
+            Value::View(view) => Unexpected::Bytes(&view.bytes),
+            Value::RegExp(_) => Unexpected::Other("RegExp"),
+            Value::Boxed(inside) => Unexpected::Other(inside.class_name()),
+            Value::Hole => Unexpected::Other("no element"),
         };
         Error::invalid_type(unexpected, visitor)
     }
 
+    /// What Rust reads for it: a primitive out of its object, `undefined` for no element.
+    fn plain(self) -> Self {
+        Self(match self.0 {
+            Value::Boxed(inside) => inside.into_inner(),
+            Value::Hole => Value::Undefined,
+            value => value,
+        })
+    }
+
     fn integer<'de, V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match &self.0 {
+        let plain = self.plain();
+        match &plain.0 {
             Value::Number(number) => match safe_integer(*number) {
                 Some(integer) => visitor.visit_i64(integer),
-                None => Err(self.invalid(&visitor)),
+                None => Err(plain.invalid(&visitor)),
             },
             Value::BigInt(number) => visit_big_int(number, visitor),
-            _ => Err(self.invalid(&visitor)),
+            _ => Err(plain.invalid(&visitor)),
         }
     }
 }
@@ -118,7 +133,9 @@ impl<'de> de::Deserializer<'de> for Deserializer {
             Value::BigInt(number) => visit_big_int(&number, visitor),
             Value::String(text) => visitor.visit_string(text),
             Value::Bytes(bytes) => visitor.visit_byte_buf(bytes),
-            Value::Date(_) => Err(self.invalid(&visitor)),
+            Value::View(view) => visitor.visit_byte_buf(view.bytes),
+            Value::Boxed(_) | Value::Hole => self.plain().deserialize_any(visitor),
+            Value::Date(_) | Value::RegExp(_) => Err(self.invalid(&visitor)),
             Value::Array(_) | Value::Set(_) => self.deserialize_seq(visitor),
             Value::Object(_) | Value::Map(_) | Value::Error(_) => self.deserialize_map(visitor),
         }
@@ -127,6 +144,7 @@ impl<'de> de::Deserializer<'de> for Deserializer {
     fn deserialize_bool<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0 {
             Value::Bool(value) => visitor.visit_bool(value),
+            Value::Boxed(_) => self.plain().deserialize_bool(visitor),
             _ => Err(self.invalid(&visitor)),
         }
     }
@@ -134,6 +152,7 @@ impl<'de> de::Deserializer<'de> for Deserializer {
     fn deserialize_f64<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0 {
             Value::Number(number) => visitor.visit_f64(number),
+            Value::Boxed(_) => self.plain().deserialize_f64(visitor),
             _ => Err(self.invalid(&visitor)),
         }
     }
@@ -141,6 +160,7 @@ impl<'de> de::Deserializer<'de> for Deserializer {
     fn deserialize_string<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0 {
             Value::String(text) => visitor.visit_string(text),
+            Value::Boxed(_) => self.plain().deserialize_string(visitor),
             _ => Err(self.invalid(&visitor)),
         }
     }
@@ -148,6 +168,7 @@ impl<'de> de::Deserializer<'de> for Deserializer {
     fn deserialize_byte_buf<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0 {
             Value::Bytes(bytes) => visitor.visit_byte_buf(bytes),
+            Value::View(view) => visitor.visit_byte_buf(view.bytes),
             Value::Array(_) => self.deserialize_seq(visitor),
             _ => Err(self.invalid(&visitor)),
         }
@@ -155,14 +176,14 @@ impl<'de> de::Deserializer<'de> for Deserializer {
 
     fn deserialize_option<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0 {
-            Value::Undefined | Value::Null => visitor.visit_none(),
+            Value::Undefined | Value::Null | Value::Hole => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
 
     fn deserialize_unit<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0 {
-            Value::Undefined | Value::Null => visitor.visit_unit(),
+            Value::Undefined | Value::Null | Value::Hole => visitor.visit_unit(),
             _ => Err(self.invalid(&visitor)),
         }
     }
@@ -192,6 +213,9 @@ impl<'de> de::Deserializer<'de> for Deserializer {
                 visitor.visit_seq(Elements(elements.into_iter()))
             }
             Value::Bytes(bytes) => visitor.visit_seq(Elements(bytes.into_iter().map(Value::from))),
+            Value::View(view) => {
+                visitor.visit_seq(Elements(view.kind.elements(&view.bytes).into_iter()))
+            }
             Value::Map(entries) => visitor.visit_seq(Elements(entries.into_iter().map(pair))),
             _ => Err(self.invalid(&visitor)),
         }
@@ -390,7 +414,7 @@ mod tests {
     use serde::Serialize;
 
     use super::*;
-    use crate::value::{ErrorValue, to_value};
+    use crate::value::{ErrorValue, Primitive, View, ViewKind, to_value};
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Item {
@@ -491,6 +515,42 @@ mod tests {
         );
         let map = Value::Map(vec![("b".into(), 2.into()), ("a".into(), 1.into())]);
         assert_eq!(read(map), Ok(expected));
+    }
+
+    #[test]
+    fn a_view_reads_as_bytes_or_as_its_numbers() {
+        struct Bytes(Vec<u8>);
+        impl<'de> Deserialize<'de> for Bytes {
+            fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl de::Visitor<'_> for Visitor {
+                    type Value = Bytes;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("bytes")
+                    }
+                    fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                        Ok(Bytes(bytes))
+                    }
+                }
+                deserializer.deserialize_byte_buf(Visitor)
+            }
+        }
+        let view = Value::from(View::new(ViewKind::Int16Array, [254, 255, 1, 0]));
+        let bytes: Bytes = from_value(view.clone()).expect("binary data");
+        assert_eq!(bytes.0, [254, 255, 1, 0]);
+        assert_eq!(from_value(view), Ok(vec![-2, 1]));
+    }
+
+    #[test]
+    fn a_primitive_in_an_object_and_a_hole_read_as_what_they_stand_for() {
+        let boxed = |inside: Primitive| Value::Boxed(Box::new(inside));
+        assert_eq!(from_value(boxed(Primitive::Number(5.0))), Ok(5_u8));
+        assert_eq!(from_value(boxed(Primitive::Number(0.5))), Ok(0.5_f64));
+        assert_eq!(from_value(boxed(Primitive::Bool(true))), Ok(true));
+        let text = boxed(Primitive::String("a".to_owned()));
+        assert_eq!(from_value(text), Ok("a".to_owned()));
+        let sparse = Value::Array(vec![1.into(), Value::Hole]);
+        assert_eq!(from_value(sparse), Ok(vec![Some(1), None]));
     }
 
     #[test]

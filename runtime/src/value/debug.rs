@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Value;
+use super::{Primitive, Value};
 
 /// Bytes that `Debug` shows before it only counts.
 const DEBUG_BYTES_MAX: usize = 32;
@@ -16,7 +16,8 @@ impl fmt::Debug for Value {
             Self::Number(number) => fmt_number(*number, f),
             Self::BigInt(number) => write!(f, "{number}n"),
             Self::String(text) => write!(f, "{text:?}"),
-            Self::Bytes(bytes) => fmt_bytes(bytes, f),
+            Self::Bytes(bytes) => fmt_bytes("Bytes", bytes, f),
+            Self::View(view) => fmt_bytes(&view.kind.to_string(), &view.bytes, f),
             Self::Date(time) => {
                 f.write_str("Date(")?;
                 fmt_number(*time, f)?;
@@ -40,6 +41,12 @@ impl fmt::Debug for Value {
                 }
                 f.write_str("]")
             }
+            Self::RegExp(expression) => write!(f, "/{}/{}", expression.source, expression.flags),
+            Self::Boxed(inside) => {
+                let value = Primitive::clone(inside).into_inner();
+                write!(f, "[{}: {value:?}]", inside.class_name())
+            }
+            Self::Hole => f.write_str("<empty>"),
         }
     }
 }
@@ -72,8 +79,8 @@ fn fmt_number(number: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-fn fmt_bytes(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str("Bytes(")?;
+fn fmt_bytes(name: &str, bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{name}(")?;
     let shown = bytes.len().min(DEBUG_BYTES_MAX);
     bytes[..shown]
         .iter()
@@ -104,7 +111,7 @@ fn list<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::{BigInt, ErrorValue};
+    use crate::value::{BigInt, ErrorValue, RegExpValue, View, ViewKind};
 
     fn shown(value: &Value) -> String {
         format!("{value:?}")
@@ -134,6 +141,25 @@ mod tests {
         let expected = r#"{name: "a\"b", n: 1, "two words": [null, undefined, true], "1": Map {"k" => 0.5, 2 => {}}, set: Set {-7n}, bytes: Bytes(01ab), at: Date(NaN), error: [TypeError: no]}"#;
         assert_eq!(shown(&value), expected);
         assert_eq!(format!("{value:#?}"), expected);
+    }
+
+    #[test]
+    fn debug_shows_what_is_rare_as_javascript_consoles_do() {
+        let expression = RegExpValue {
+            source: "a+".to_owned(),
+            flags: "gi".to_owned(),
+        };
+        let value = Value::from(vec![
+            View::new(ViewKind::Int16Array, [1, 0]).into(),
+            expression.into(),
+            Primitive::Number(-0.0).into(),
+            Primitive::String("s".to_owned()).into(),
+            Value::Hole,
+        ]);
+        assert_eq!(
+            shown(&value),
+            r#"[Int16Array(0100), /a+/gi, [Number: -0], [String: "s"], <empty>]"#
+        );
     }
 
     #[test]

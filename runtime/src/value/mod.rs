@@ -9,17 +9,21 @@
 
 mod as_is;
 mod bigint;
+mod boxed;
 pub(crate) mod cbor;
 mod de;
 mod debug;
 mod ser;
+mod view;
 
 use std::collections::BTreeMap;
 
 pub use bigint::{BigInt, Sign};
+pub use boxed::Primitive;
 pub use de::from_value;
 pub use ser::to_value;
 use serde::{Deserialize, Serialize};
+pub use view::{View, ViewKind};
 
 use crate::Error;
 
@@ -56,11 +60,13 @@ pub enum Value {
     BigInt(BigInt),
     /// A string.
     String(String),
-    /// Binary data: an `ArrayBuffer` or `Uint8Array`.
+    /// Binary data: an `ArrayBuffer`.
     Bytes(Vec<u8>),
+    /// Binary data with a way to read it: a typed array or a `DataView`.
+    View(Box<View>),
     /// A point in time, in milliseconds since 1970-01-01T00:00Z; `NaN` for an invalid date.
     Date(f64),
-    /// A list.
+    /// A list; [`Value::Hole`] where there is no element.
     Array(Vec<Value>),
     /// A plain object: its own enumerable properties in the order in which they were added. A key should stand once
     /// ([`Value::object`] sees to it); where it stands twice, [`Value::get`] takes the later one.
@@ -71,6 +77,12 @@ pub enum Value {
     Set(Vec<Value>),
     /// An error that is a value: one that was passed or stored, not thrown.
     Error(Box<ErrorValue>),
+    /// A regular expression.
+    RegExp(Box<RegExpValue>),
+    /// A primitive value in an object: `new Number(5)`.
+    Boxed(Box<Primitive>),
+    /// In an array: no element at this index. Rust reads it as `undefined`.
+    Hole,
 }
 
 /// An error object as a value.
@@ -84,6 +96,15 @@ pub struct ErrorValue {
     /// Further own properties, such as `retryable`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<(String, Value)>,
+}
+
+/// A regular expression as a value: text that nobody has compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegExpValue {
+    /// What stands between the slashes.
+    pub source: String,
+    /// What stands after them.
+    pub flags: String,
 }
 
 impl ErrorValue {
@@ -149,10 +170,11 @@ impl Value {
         }
     }
 
-    /// The binary data, if it is some.
+    /// The binary data, if it is some, in a view or not.
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
+            Self::View(view) => Some(&view.bytes),
             _ => None,
         }
     }
@@ -184,16 +206,21 @@ impl Value {
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Undefined, Self::Undefined) | (Self::Null, Self::Null) => true,
+            (Self::Undefined, Self::Undefined)
+            | (Self::Null, Self::Null)
+            | (Self::Hole, Self::Hole) => true,
             (Self::Bool(a), Self::Bool(b)) => a == b,
             (Self::Number(a), Self::Number(b)) | (Self::Date(a), Self::Date(b)) => same(*a, *b),
             (Self::BigInt(a), Self::BigInt(b)) => a == b,
             (Self::String(a), Self::String(b)) => a == b,
             (Self::Bytes(a), Self::Bytes(b)) => a == b,
+            (Self::View(a), Self::View(b)) => a == b,
             (Self::Array(a), Self::Array(b)) | (Self::Set(a), Self::Set(b)) => a == b,
             (Self::Object(a), Self::Object(b)) => a == b,
             (Self::Map(a), Self::Map(b)) => a == b,
             (Self::Error(a), Self::Error(b)) => a == b,
+            (Self::RegExp(a), Self::RegExp(b)) => a == b,
+            (Self::Boxed(a), Self::Boxed(b)) => a == b,
             _ => false,
         }
     }
@@ -262,6 +289,9 @@ from_part! {
     Vec<Value> => Array,
     BigInt => BigInt,
     ErrorValue => Error,
+    View => View,
+    RegExpValue => RegExp,
+    Primitive => Boxed,
 }
 
 impl From<()> for Value {
