@@ -170,17 +170,21 @@ impl ObjectStorage {
         if !database.is_autocommit() {
             let _ = database.run(own::ROLLBACK); // the connection is closed in any case, which rolls back too
         }
-        let text = if failure.code == rusqlite::ffi::SQLITE_CONSTRAINT {
+        if failure.code == rusqlite::ffi::SQLITE_CONSTRAINT {
             // Exact text of the original (SQLTX-10).
-            format!(
+            let error = Error::from(format!(
                 "Durable Object was reset and rolled back to its last known good state because the application left the database \
                  in a state where constraints were violated: {}",
                 failure.text
-            )
-        } else {
-            failure.text
-        };
-        self.break_with(Error::from(text).with_reset());
+            ));
+            // As recorded: at the end of a turn it has no flag of a reset, although it is one; at that of a transaction it has.
+            return self.break_with(if self.in_closure() {
+                error.with_reset()
+            } else {
+                error
+            });
+        }
+        self.break_with(Error::from(failure.text).with_reset());
     }
 
     /// Takes a ticket for everything written up to now. When it is durable, calls `then` and lets the held outputs go; if

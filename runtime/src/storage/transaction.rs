@@ -95,7 +95,7 @@ impl Storage {
         let sections = &activation.sections;
         sections.critical_section(Box::pin(body)).await?;
         let ended = outcome.borrow_mut().take();
-        ended.expect("a section that ended well has ended the transaction")
+        ended.unwrap_or_else(|| Err(Error::from("the transaction ended without a result")))
     }
 }
 

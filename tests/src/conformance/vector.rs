@@ -136,10 +136,15 @@ pub fn read(path: &Path) -> Result<Vec<Case>, ReadError> {
         return read_file(path);
     }
     let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(unreadable)? {
-        let file = entry.map_err(unreadable)?.path();
-        if file.extension().is_some_and(|end| end == "json") {
-            files.push(file);
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(unreadable)? {
+            let file = entry.map_err(unreadable)?.path();
+            if file.is_dir() {
+                folders.push(file);
+            } else if file.extension().is_some_and(|end| end == "json") {
+                files.push(file);
+            }
         }
     }
     files.sort();

@@ -99,6 +99,7 @@ impl AlarmSlot {
     }
 
     /// Drops what is known and stored.
+    #[cfg(test)]
     pub(super) fn evict(&mut self) {
         if self.dirty.is_none() {
             self.known = AlarmKnown::Unknown;
@@ -145,6 +146,13 @@ pub(crate) enum AlarmRun {
     Cancelled,
 }
 
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "alarms are stored, but no scheduler fires them yet"
+    )
+)]
 /// How a handler ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AlarmRunEnd {
@@ -190,11 +198,25 @@ impl LegacyStorage {
         self.after_write()
     }
 
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "alarms are stored, but no scheduler fires them yet"
+        )
+    )]
     /// The alarm set for `scheduled` has fired: whether its handler is to run. If so, [`end_alarm`](Self::end_alarm) must follow.
     pub(crate) fn begin_alarm(&self, scheduled: WallTime) -> AlarmRun {
         self.cache.borrow_mut().alarm.begin_run(scheduled)
     }
 
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "alarms are stored, but no scheduler fires them yet"
+        )
+    )]
     /// The handler has ended. If it has succeeded and touched no alarm, the alarm is deleted, as a confirmed write.
     pub(crate) fn end_alarm(self: &Rc<Self>, end: AlarmRunEnd) {
         let written = {

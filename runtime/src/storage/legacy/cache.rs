@@ -392,6 +392,7 @@ impl Cache {
     }
 
     /// Drops everything that is stored as it is known.
+    #[cfg(test)]
     pub(super) fn evict_all_clean(&mut self) {
         if self.delete_all.is_some() {
             return;

@@ -57,6 +57,7 @@ mod writes;
 
 use std::rc::Rc;
 
+#[cfg(test)]
 pub(crate) use alarm::{AlarmRun, AlarmRunEnd};
 pub(crate) use overlay::Overlay;
 pub(crate) use reads::Caching;

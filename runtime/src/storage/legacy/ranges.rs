@@ -31,6 +31,7 @@ impl Ranges {
         self.bytes
     }
 
+    #[cfg(test)]
     pub(super) fn contains(&self, key: &[u8]) -> bool {
         self.around(key).is_some()
     }

@@ -27,9 +27,6 @@ pub(crate) const TRANSACTION_SYNC: &str = "Durable Object is not backed by SQL."
 pub(crate) const BOOKMARKS: &str =
     "This Durable Object's storage back-end does not implement point-in-time recovery.";
 
-/// Storing a stub: a `DataCloneError` (KV-15).
-pub(crate) const STUB_DATA_CLONE_ERROR: &str = "Storing RPC stubs in Durable Object KV storage is only supported when using the SQLite storage backend.";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,7 +48,7 @@ mod tests {
                 "{text}"
             );
         }
-        for text in [TRANSACTION_SYNC, BOOKMARKS, STUB_DATA_CLONE_ERROR] {
+        for text in [TRANSACTION_SYNC, BOOKMARKS] {
             assert!(text.ends_with('.') && !text.contains("  "), "{text}");
         }
     }

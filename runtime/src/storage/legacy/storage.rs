@@ -179,6 +179,7 @@ impl LegacyStorage {
     }
 
     /// Drops everything from the cache that the service has as well. It never changes what a call gives, only whether it suspends.
+    #[cfg(test)]
     pub(crate) fn evict_clean(&self) {
         self.cache.borrow_mut().evict_all_clean();
     }

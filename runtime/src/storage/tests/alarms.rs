@@ -116,7 +116,7 @@ fn an_alarm_is_part_of_the_batch_and_holds_the_gate_unless_it_is_unconfirmed() {
 #[test]
 fn without_a_handler_only_setting_is_refused() {
     let object = Node::new().open();
-    object.activation.allow_alarms(false);
+    object.whole.allow_alarms(false);
     let refused = object.turn(async |storage| storage.set_alarm(at(LATER)).await);
     assert_eq!(
         refused,

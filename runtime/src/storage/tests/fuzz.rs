@@ -244,7 +244,7 @@ fn column() -> impl Strategy<Value = &'static str> {
 fn literal() -> impl Strategy<Value = String> {
     prop_oneof![
         (-3..9_i32).prop_map(|number| number.to_string()),
-        (-30..90_i32).prop_map(|number| format!("{}e-1", number)),
+        (-30..90_i32).prop_map(|number| format!("{number}e-1")),
         "[a-z]{0,3}".prop_map(|text| format!("'{text}'")),
         Just("NULL".to_owned()),
         Just("x'00ff'".to_owned()),

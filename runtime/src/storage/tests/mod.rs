@@ -53,7 +53,7 @@ struct Node {
 /// One activation's storage.
 struct Activation {
     disk: Rc<TestDisk>,
-    activation: Rc<ActivationStorage>,
+    whole: Rc<ActivationStorage>,
     storage: Rc<ObjectStorage>,
     gate: Rc<OutputGate>,
     handle: Storage,
@@ -104,7 +104,7 @@ impl Node {
         let handle = activation.handle();
         Ok(Activation {
             disk: Rc::clone(&self.disk),
-            activation,
+            whole: activation,
             storage,
             gate,
             handle,

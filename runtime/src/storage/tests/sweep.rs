@@ -188,7 +188,7 @@ fn run(node: &Node, steps: &[Step], mut after_each: impl FnMut(&Activation)) -> 
         return (0, 0);
     };
     for (number, &step) in steps.iter().enumerate() {
-        if object.try_turns(move |storage| step(storage)) != Some(Ok(())) {
+        if object.try_turns(step) != Some(Ok(())) {
             return (number + 1, number);
         }
         if object.reply() != Some(Ok(())) {
@@ -319,7 +319,7 @@ fn sweep_faults(name: &str, steps: &[Step], fault: Fault) -> (usize, usize) {
         let mut partly = None;
         for &step in &steps {
             begun += 1;
-            let outcome = object.try_turns(move |storage| step(storage));
+            let outcome = object.try_turns(step);
             if outcome == Some(Ok(())) && object.reply() == Some(Ok(())) {
                 acknowledged += 1;
                 continue;

@@ -47,6 +47,7 @@ fn any_value() -> impl Strategy<Value = Value> {
         any_number().prop_map(Value::Number),
         any_big_int().prop_map(Value::BigInt),
         ".{0,30}".prop_map(Value::String),
+        (".{0,9}", 1..300_usize).prop_map(|(text, times)| Value::String(text.repeat(times))),
         vec(any::<u8>(), 0..300).prop_map(Value::Bytes),
         any_number().prop_map(Value::Date),
         (
@@ -262,4 +263,36 @@ fn nesting_is_bounded_and_what_can_be_written_can_be_read() {
 #[should_panic(expected = "a value is bounded in depth where it comes into being")]
 fn a_value_that_nobody_could_read_again_is_not_written() {
     encode(&nested(DEPTH_MAX + 1));
+}
+
+#[test]
+fn a_long_string_is_as_short_as_in_the_original_and_comes_back() {
+    // One byte for each character of Latin-1, two for any other of the first plane, four beyond it.
+    for (character, bytes_each) in [("a", 1), ("é", 1), ("€", 2), ("漢", 2), ("😀", 4)] {
+        let text = Value::String(character.repeat(10_000));
+        let bytes = encode(&text);
+        let overhead = bytes.len() - 10_000 * bytes_each;
+        assert!(
+            overhead < 20,
+            "{character}: {overhead} bytes more than the characters"
+        );
+        assert_eq!(decode(&bytes), Ok(text));
+    }
+    let odd = [
+        &[FORMAT, 0xd8, 27, 0x82, 0x66],
+        &b"UTF-16"[..],
+        &[0x43, 1, 2, 3],
+    ]
+    .concat();
+    assert!(matches!(decode(&odd), Err(DecodeError::Damaged { .. })));
+    let unpaired = [
+        &[FORMAT, 0xd8, 27, 0x82, 0x66],
+        &b"UTF-16"[..],
+        &[0x42, 0x00, 0xd8],
+    ]
+    .concat();
+    assert!(matches!(
+        decode(&unpaired),
+        Err(DecodeError::Damaged { .. })
+    ));
 }
