@@ -12,13 +12,15 @@
 //! - `lifecycle`: idle times, hibernation, restarts;
 //! - `nesting`: sections awaited elsewhere, or by nobody;
 //! - `identity`: ids and names;
-//! - `storage`: what is separate, what is undone.
+//! - `storage`: what is separate, what is undone;
+//! - `backends`: the same calls on SQLite and on the legacy key-value storage.
 
 #![expect(
     clippy::unused_self,
     reason = "a method that is called remotely takes `&self`, whether it needs it or not"
 )]
 
+mod backends;
 mod calls;
 mod errors;
 mod gates;
