@@ -7,15 +7,18 @@
 //! - `batch`: the implicit transaction around the writes of a turn, and its commit;
 //! - `sqlite`: the commit becomes writes to the write-ahead log on the [`Disk`](crate::platform::Disk);
 //! - `durability`: a sync covers them, and the output gate lets the replies go;
+//! - `history`: what it was, and the way back there, for `bookmarks`;
 //! - `object`: all of this opened, broken and shut down.
 
 mod alarm;
 mod api;
 mod backend;
 mod batch;
+mod bookmarks;
 mod delete_all;
 mod durability;
 mod explicit;
+mod history;
 mod kv;
 mod metadata;
 mod object;
@@ -33,6 +36,7 @@ mod transaction;
 pub use alarm::ScheduledTime;
 pub use api::Storage;
 pub use backend::StorageBackend;
+pub use history::History;
 pub(crate) use object::{Left, ObjectStorage, StorageSetup, WAL_BYTES_MAX};
 pub use options::{GetAlarmOptions, GetOptions, ListOptions, PutOptions, SetAlarmOptions};
 pub(crate) use section::Sections;

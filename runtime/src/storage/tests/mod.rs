@@ -5,6 +5,8 @@ mod delete_all;
 mod disk;
 mod durability;
 mod fuzz;
+mod history;
+mod history_sweep;
 mod keys;
 mod sql;
 mod sweep;
@@ -23,7 +25,7 @@ use futures_channel::oneshot;
 use futures_util::task::noop_waker_ref;
 
 use self::disk::{Loss, TestDisk};
-use super::{ObjectStorage, Sections, Storage, StorageBackend, StorageSetup};
+use super::{History, ObjectStorage, Sections, Storage, StorageBackend, StorageSetup};
 use crate::{
     Error, Result,
     gate::output::OutputGate,
@@ -46,6 +48,7 @@ struct Node {
     backend: StorageBackend,
     delete_all_deletes_alarm: bool,
     wal_bytes_max: u64,
+    history: History,
 }
 
 /// One activation's storage.
@@ -70,6 +73,7 @@ impl Node {
             backend: StorageBackend::Sqlite,
             delete_all_deletes_alarm: true,
             wal_bytes_max: crate::storage::WAL_BYTES_MAX,
+            history: History::default(),
         }
     }
 
@@ -85,6 +89,7 @@ impl Node {
             gate: Rc::clone(&gate),
             left: crate::storage::Left::InDoubt,
             wal_bytes_max: self.wal_bytes_max,
+            history: self.history,
             now: Rc::new(|| WallTime::from_millis(NOW)),
             backend: self.backend,
             sections: Rc::new(TaskSections(Rc::clone(&self.tasks))),
@@ -111,6 +116,8 @@ impl Node {
             backend: self.backend,
             delete_all_deletes_alarm: self.delete_all_deletes_alarm,
             wal_bytes_max: self.wal_bytes_max,
+            history: self.history,
+            clock: Rc::clone(&self.clock),
             ..Self::with_disk(self.disk.after_power_loss(loss))
         }
     }
@@ -272,7 +279,7 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn wall(&self) -> WallTime {
-        WallTime::from_millis(0)
+        WallTime::from_millis(i64::try_from(self.0.get().as_millis()).expect("small"))
     }
 
     fn now(&self) -> Instant {
