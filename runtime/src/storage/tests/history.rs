@@ -8,7 +8,7 @@ use super::{
     next_turn,
 };
 use crate::{
-    Result, ScheduledTime, Storage,
+    ListOptions, Result, ScheduledTime, Storage,
     storage::{History, StorageBackend},
 };
 
@@ -48,7 +48,7 @@ impl Activation {
 
 /// What somebody can see of the object.
 fn seen(object: &Activation) -> String {
-    let keys = object.turn(async |storage: Storage| storage.list::<serde_json::Value>().await);
+    let keys = object.turn(async |storage: Storage| storage.list_as::<serde_json::Value>(ListOptions::default()).await);
     let alarm = object.turn(async |storage: Storage| storage.get_alarm().await);
     let rows = if object.sql("SELECT 1 FROM sqlite_schema WHERE name = 't'") == Ok(Vec::new()) {
         Vec::new()
