@@ -89,9 +89,9 @@ pub use crate::{
     node::{Node, NodeBuilder, Session, StartError},
     object::{DurableObject, ObjectClass, has_durable_object_attribute},
     storage::{
-        GetAlarmOptions, GetOptions, ListOptions, PutOptions, ScheduledTime, SetAlarmOptions,
-        SqlCursor, SqlStorage, SqlStorageValue, Storage, StorageBackend, SyncKv, SyncKvList,
-        Transaction,
+        GetAlarmOptions, GetOptions, History, ListOptions, PutOptions, ScheduledTime,
+        SetAlarmOptions, SqlCursor, SqlStorage, SqlStorageValue, Storage, StorageBackend, SyncKv,
+        SyncKvList, Transaction,
     },
     value::Value,
 };

@@ -58,35 +58,28 @@ macro_rules! topics {
 topics! {
     #[ignore = "alarms do not fire yet"]
     alarms "alarms";
-    #[ignore = "there are no bookmarks yet"]
     bookmarks "bookmarks";
     delete_all "delete-all";
     arguments_of_key_value_calls "kv-arguments";
     key_value_calls "kv-basic";
     concurrent_key_value_calls "kv-concurrent";
-    #[ignore = "a value is measured in UTF-8 yet"]
     limits_of_key_value_calls "kv-limits";
     lists_of_keys "kv-list";
     synchronous_key_value_calls "kv-sync";
     stored_values "kv-values";
     quirks "quirks";
     random_key_value_calls_on_the_legacy_backend "random-kv-legacy";
-    #[ignore = "a rolled-back transaction looks at an alarm's time too late"]
     random_key_value_calls "random-kv-sqlite";
-    #[ignore = "a rolled-back transaction lets deleteAll through"]
     random_calls_of_all_kinds "random-mixed";
     random_sql "random-sql";
     bindings_of_sql "sql-bindings";
     counters_of_sql "sql-counters";
     cursors_of_sql "sql-cursor";
     errors_of_sql "sql-errors";
-    #[ignore = "a failed commit has one flag too many yet"]
     features_of_sql "sql-features";
-    #[ignore = "SQLite has a function more than the original"]
     functions_of_sql "sql-functions";
     pragmas_of_sql "sql-pragmas";
     scripts_of_sql "sql-scripts";
-    #[ignore = "the database's size can be asked for without SQL"]
     security_of_sql "sql-security";
     size_of_the_database "sql-size";
     types_of_sql "sql-types";

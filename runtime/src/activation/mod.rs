@@ -80,6 +80,7 @@ impl Activation {
             object: Rc::clone(&label),
             gate: Rc::clone(&output),
             wal_bytes_max: node.wal_bytes_max,
+            history: node.history,
             left: node.how_it_was_left(&entry.storage_path()),
             now: {
                 let turn_began_at = Rc::clone(&turn_began_at);

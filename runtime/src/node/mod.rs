@@ -32,7 +32,7 @@ use crate::{
     },
     object::{ObjectClass, RustClass},
     platform::{Link, LocalBoxFuture, Platform},
-    storage::{ActivationStorage, Left, StorageBackend, WAL_BYTES_MAX},
+    storage::{ActivationStorage, History, Left, StorageBackend, WAL_BYTES_MAX},
 };
 
 /// Declares what a node serves.
@@ -56,6 +56,7 @@ use crate::{
 pub struct NodeBuilder {
     worker: String,
     wal_bytes_max: u64,
+    history: History,
     compatibility_date: Option<String>,
     compatibility_flags: Vec<String>,
     classes: Vec<Served>,
@@ -94,6 +95,7 @@ pub(crate) struct NodeContext {
     /// The data folder was there already: this is not the node's first life.
     pub(crate) restarted: bool,
     pub(crate) wal_bytes_max: u64,
+    pub(crate) history: History,
     pub(crate) compatibility: Compatibility,
     bindings: Rc<Bindings>,
     classes: BTreeMap<String, (Rc<dyn Class>, StorageBackend)>,
@@ -107,6 +109,7 @@ impl NodeBuilder {
         Self {
             worker: worker.into(),
             wal_bytes_max: WAL_BYTES_MAX,
+            history: History::default(),
             compatibility_date: None,
             compatibility_flags: Vec::new(),
             classes: Vec::new(),
@@ -177,6 +180,14 @@ impl NodeBuilder {
         self
     }
 
+    /// How much of the past of each SQLite-backed object is kept for bookmarks: 30 days and 256 MiB unless set. It is written when the
+    /// write-ahead log is moved into the database, and costs about as many bytes as were written since the last time, twice.
+    #[must_use]
+    pub fn history(mut self, history: History) -> Self {
+        self.history = history;
+        self
+    }
+
     /// Starts the node on its platform: reads its data folder, or makes it. Objects start when they are called.
     ///
     /// # Errors
@@ -218,6 +229,7 @@ impl NodeBuilder {
         let context = NodeContext {
             platform,
             wal_bytes_max: self.wal_bytes_max,
+            history: self.history,
             compatibility,
             router: Router::default(),
             restarted,

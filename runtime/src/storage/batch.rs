@@ -148,6 +148,7 @@ impl ObjectStorage {
             return false;
         }
         point!("committed", object = &*self.object, batch = number);
+        self.past.note_commit();
         true
     }
 
@@ -248,11 +249,18 @@ impl ObjectStorage {
             return;
         }
         point!("checkpoint", object = &*self.object);
-        if let Err(error) = self
-            .files
-            .during_checkpoint(|| database.run(own::CHECKPOINT))
-        {
-            self.break_with(Error::from(SqliteFailure::new(&error, 0).text).with_reset());
+        let checkpoint = || {
+            let armed = self.armed()?;
+            self.past.before_checkpoint(&self.object)?;
+            self.files
+                .during_checkpoint(|| database.run(own::CHECKPOINT))
+                .map_err(|error| Error::from(SqliteFailure::new(&error, 0).text))?;
+            self.past.after_checkpoint(armed);
+            Ok(())
+        };
+        if let Err(error) = checkpoint() {
+            let error: Error = error;
+            self.break_with(error.with_reset());
         }
     }
 }

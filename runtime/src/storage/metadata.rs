@@ -12,6 +12,10 @@ use crate::Result;
 pub(super) enum Row {
     /// When the alarm is due, in nanoseconds since the epoch; NULL for none.
     Alarm = 1,
+    /// How often a bookmark was asked for.
+    Bookmarks = 2,
+    /// The state to go back to when the storage is opened next, as a position of the history.
+    Restore = 3,
 }
 
 impl ObjectStorage {

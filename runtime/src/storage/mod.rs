@@ -7,6 +7,7 @@
 //! - `batch`: the implicit transaction around the writes of a turn, and its commit;
 //! - `sqlite`: the commit becomes writes to the write-ahead log on the [`Disk`](crate::platform::Disk);
 //! - `durability`: a sync covers them, and the output gate lets the replies go;
+//! - `history`: what it was, and the way back there, for `bookmarks`;
 //! - `object`: all of this opened, broken and shut down.
 //!
 //! `engine` chooses between this and `legacy`, another one: the key-value service of objects from before SQLite, behind a cache.
@@ -15,10 +16,12 @@ mod alarm;
 mod api;
 mod backend;
 mod batch;
+mod bookmarks;
 mod delete_all;
 mod durability;
 mod engine;
 mod explicit;
+mod history;
 mod kv;
 mod legacy;
 mod metadata;
@@ -38,6 +41,7 @@ pub use alarm::ScheduledTime;
 pub use api::Storage;
 pub use backend::StorageBackend;
 pub(crate) use engine::{ActivationSetup, ActivationStorage, LEGACY_SUFFIX, SQLITE_SUFFIX};
+pub use history::History;
 pub(crate) use object::{Left, StorageSetup, WAL_BYTES_MAX};
 pub use options::{GetAlarmOptions, GetOptions, ListOptions, PutOptions, SetAlarmOptions};
 pub(crate) use section::Sections;

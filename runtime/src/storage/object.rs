@@ -13,6 +13,7 @@ use super::{
     batch::Batch,
     durability::Durability,
     explicit::Explicit,
+    history::{History, Past},
     sql::{CursorState, SqliteFailure},
     sqlite::{Database, ObjectFiles},
     sync_kv::KvLists,
@@ -41,6 +42,8 @@ pub(crate) struct StorageSetup {
     pub(crate) gate: Rc<OutputGate>,
     /// From how many bytes on the write-ahead log is moved into the database.
     pub(crate) wal_bytes_max: u64,
+    /// How much of the past is kept.
+    pub(crate) history: History,
     /// What is known of the files since the last activation.
     pub(crate) left: Left,
     /// The time that the object's code sees: it stands still during a turn.
@@ -87,6 +90,7 @@ pub(crate) struct ObjectStorage {
     pub(super) had_critical_error: Cell<bool>,
     /// From how many bytes on the log is moved into the database.
     pub(super) wal_bytes_max: Cell<u64>,
+    pub(super) past: Past,
 }
 
 impl ObjectStorage {
@@ -119,14 +123,28 @@ impl ObjectStorage {
         );
         let sqlite_failed =
             |error: rusqlite::Error| cannot_open(&SqliteFailure::new(&error, 0).text);
-        let database = Database::open(&files, &setup.path, setup.entropy, Rc::clone(&setup.now))
-            .map_err(sqlite_failed)?;
+        let mut database =
+            Database::open(&files, &setup.path, setup.entropy, Rc::clone(&setup.now))
+                .map_err(sqlite_failed)?;
         // Reading the schema is what finds a damaged file. A new one was written by us a moment ago.
         let tables = if is_new {
             OwnTables::of_new()
         } else {
             OwnTables::look(&database).map_err(sqlite_failed)?
         };
+        let past = Past::new(
+            setup.history,
+            Rc::clone(&files),
+            Rc::clone(&setup.clock),
+            setup.path.clone(),
+        );
+        let restored = !is_new
+            && past
+                .restore_if_armed(&mut database, &object)
+                .map_err(|error| cannot_open(&error.message()))?;
+        if restored {
+            tables.forget();
+        }
         let storage = Rc::new(Self {
             durability: Durability::new(
                 Rc::clone(&files),
@@ -150,8 +168,9 @@ impl ObjectStorage {
             cursors: RefCell::default(),
             had_critical_error: Cell::new(false),
             wal_bytes_max: Cell::new(setup.wal_bytes_max),
+            past,
         });
-        if !is_new && setup.left == Left::InDoubt {
+        if restored || !is_new && setup.left == Left::InDoubt {
             storage.confirm_when_durable(Some(storage.gate.hold()), |_| {});
         }
         Ok(storage)

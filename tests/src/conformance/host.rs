@@ -2,14 +2,10 @@
 //!
 //! Key-value calls and alarms exist on the storage and on a transaction of it; [`Target`] says which is meant.
 
-use std::{
-    collections::BTreeMap,
-    future::{Future, Ready, ready},
-    rc::Rc,
-};
+use std::{collections::BTreeMap, future::Future, rc::Rc};
 
 use dormouse::{
-    Error, GetAlarmOptions, GetOptions, ListOptions, NodeBuilder, PutOptions, Result,
+    Error, GetAlarmOptions, GetOptions, History, ListOptions, NodeBuilder, PutOptions, Result,
     ScheduledTime, SetAlarmOptions, Storage, StorageBackend, Transaction, Value,
 };
 
@@ -47,10 +43,6 @@ pub(super) struct Range {
 
 /// Entries that are fetched as they are asked for.
 pub(super) type KvList = Box<dyn Iterator<Item = Result<(String, Value)>>>;
-
-fn missing<T>(what: &str) -> Result<T> {
-    Err(Error::new("Missing", format!("Dormouse has no {what}")))
-}
 
 impl CallOptions {
     fn for_get(self) -> GetOptions {
@@ -188,16 +180,16 @@ pub(super) fn roll_back(transaction: &Transaction) -> Result<()> {
     transaction.rollback()
 }
 
-pub(super) fn current_bookmark(_: &Storage) -> Ready<Result<String>> {
-    ready(missing("getCurrentBookmark"))
+pub(super) async fn current_bookmark(storage: &Storage) -> Result<String> {
+    storage.get_current_bookmark().await
 }
 
-pub(super) fn bookmark_for_time(_: &Storage, _: f64) -> Ready<Result<String>> {
-    ready(missing("getBookmarkForTime"))
+pub(super) async fn bookmark_for_time(storage: &Storage, millis: f64) -> Result<String> {
+    storage.get_bookmark_for_time(millis).await
 }
 
-pub(super) fn restore_bookmark(_: &Storage, _: &str) -> Ready<Result<String>> {
-    ready(missing("onNextSessionRestoreBookmark"))
+pub(super) async fn restore_bookmark(storage: &Storage, bookmark: &str) -> Result<String> {
+    storage.on_next_session_restore_bookmark(bookmark).await
 }
 
 pub(super) fn kv_get(storage: &Storage, key: &str) -> Result<Option<Value>> {
@@ -239,6 +231,7 @@ const CLASSES: [(&str, Backend, bool); 4] = [
 /// A node for cases with the settings of this one. It keeps no history: bookmarks are what the original's local runtime gives.
 pub(super) fn node_for(case: &Case) -> NodeBuilder {
     let node = NodeBuilder::new("conformance")
+        .history(History::off())
         .compatibility_date(case.compatibility_date())
         .compatibility_flags(case.flags.iter().map(String::as_str));
     CLASSES

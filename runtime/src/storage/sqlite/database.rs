@@ -13,7 +13,14 @@ use std::{
     rc::Rc,
 };
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig, hooks::Wal, limits::Limit};
+use rusqlite::{
+    Connection, MAIN_DB, OpenFlags,
+    backup::{Backup, StepResult},
+    config::DbConfig,
+    ffi,
+    hooks::Wal,
+    limits::Limit,
+};
 use send_wrapper::SendWrapper;
 
 use super::{
@@ -61,6 +68,7 @@ pub(crate) mod own {
     pub(crate) const GET_METADATA: &str = "SELECT value FROM _cf_METADATA WHERE key = ?1";
     pub(crate) const PUT_METADATA: &str =
         "INSERT INTO _cf_METADATA VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+    pub(crate) const DISARM: &str = "DELETE FROM _cf_METADATA WHERE key = 3";
     pub(crate) const GET: &str = "SELECT value FROM _cf_KV WHERE key = ?1";
     pub(crate) const PUT: &str =
         "INSERT INTO _cf_KV VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
@@ -141,6 +149,35 @@ impl Database {
             ports,
             _registration: registration,
         })
+    }
+
+    /// Replaces everything with another database, after `change` was made to it if it has our table: one transaction.
+    ///
+    /// # Errors
+    /// Of either database; then nothing is replaced. No handle of the object's code may have the connection yet.
+    pub(crate) fn replace_with(&mut self, image: &[u8], change: &str) -> rusqlite::Result<()> {
+        let _in_use = self.ports.enter();
+        let mut past = Connection::open_in_memory_with_flags_and_vfs(
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            vfs::NAME,
+        )?;
+        past.deserialize_read_exact(MAIN_DB, image, image.len(), false)?;
+        if past.prepare(own::HAS_TABLE)?.exists(["_cf_METADATA"])? {
+            past.execute_batch(change)?;
+        }
+        let connection =
+            Rc::get_mut(&mut self.connection).ok_or(rusqlite::Error::SqliteSingleThreadedMode)?;
+        self.authorizer.trusted.set(true);
+        let outcome = Backup::new(&past, connection).and_then(|backup| backup.step(-1));
+        self.authorizer.trusted.set(false);
+        match outcome? {
+            StepResult::Done => Ok(()),
+            // It tells so when somebody else has a lock.
+            _ => Err(rusqlite::Error::SqliteFailure(
+                ffi::Error::new(ffi::SQLITE_BUSY),
+                None,
+            )),
+        }
     }
 
     /// Uses the connection for the runtime's own statements.

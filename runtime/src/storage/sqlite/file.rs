@@ -38,13 +38,17 @@ pub(super) trait VfsFile {
 }
 
 /// A file of the disk that is closed when nobody needs it any more.
-struct OpenFile {
-    disk: Rc<dyn Disk>,
-    id: FileId,
+pub(crate) struct OpenFile {
+    pub(crate) disk: Rc<dyn Disk>,
+    pub(crate) id: FileId,
 }
 
 impl OpenFile {
-    fn open(disk: &Rc<dyn Disk>, path: &str) -> Result<Self, DiskError> {
+    /// Opens a file, making it if there is none.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub(crate) fn open(disk: &Rc<dyn Disk>, path: &str) -> Result<Self, DiskError> {
         Ok(Self {
             id: disk.open(path, OpenMode::Create)?,
             disk: Rc::clone(disk),

@@ -8,7 +8,7 @@
 //! So a loss of power may leave the page torn, or the file empty. [`Page::of`] tells these states from a database that is not ours.
 
 /// The page size of every database.
-pub(super) const PAGE_BYTES: usize = 4096;
+pub(crate) const PAGE_BYTES: usize = 4096;
 
 /// What power loss leaves whole.
 const SECTOR_BYTES: usize = 512;

@@ -22,6 +22,7 @@ mod vfs;
 
 pub(super) use counts::Counts;
 pub(super) use database::{Database, PrepareError, own};
-pub(super) use file::ObjectFiles;
+pub(super) use file::{ObjectFiles, OpenFile};
 pub(super) use functions::is_known as is_known_function;
+pub(super) use image::PAGE_BYTES;
 pub(super) use statement::{About, Compiled};

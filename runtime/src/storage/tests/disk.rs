@@ -345,11 +345,20 @@ impl Disk for TestDisk {
     }
 
     fn delete(&self, path: &str) -> Result<(), DiskError> {
-        unreachable!("nothing here deletes {path}")
+        self.0.passage()?;
+        match self.0.files.borrow_mut().remove(path) {
+            Some(_) => Ok(()),
+            None => Err(DiskError::NotFound(path.into())),
+        }
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
-        unreachable!("nothing here renames {from} to {to}")
+        self.0.passage()?;
+        let mut files = self.0.files.borrow_mut();
+        let file = files.remove(from);
+        let file = file.ok_or_else(|| DiskError::NotFound(from.into()))?;
+        files.insert(to.to_owned(), file);
+        Ok(())
     }
 
     fn exists(&self, path: &str) -> Result<bool, DiskError> {

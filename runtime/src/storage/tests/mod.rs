@@ -5,6 +5,8 @@ mod delete_all;
 pub(super) mod disk;
 mod durability;
 mod fuzz;
+mod history;
+mod history_sweep;
 mod keys;
 mod sql;
 mod sweep;
@@ -24,7 +26,7 @@ use futures_util::task::noop_waker_ref;
 
 use self::disk::{Loss, TestDisk};
 use super::{
-    ActivationSetup, ActivationStorage, Sections, Storage, StorageBackend, StorageSetup,
+    ActivationSetup, ActivationStorage, History, Sections, Storage, StorageBackend, StorageSetup,
     engine::Engine, object::ObjectStorage,
 };
 use crate::{
@@ -48,6 +50,7 @@ struct Node {
     clock: Rc<TestClock>,
     delete_all_deletes_alarm: bool,
     wal_bytes_max: u64,
+    history: History,
 }
 
 /// One activation's storage.
@@ -72,6 +75,7 @@ impl Node {
             clock: Rc::default(),
             delete_all_deletes_alarm: true,
             wal_bytes_max: crate::storage::WAL_BYTES_MAX,
+            history: History::default(),
         }
     }
 
@@ -87,6 +91,7 @@ impl Node {
             gate: Rc::clone(&gate),
             left: crate::storage::Left::InDoubt,
             wal_bytes_max: self.wal_bytes_max,
+            history: self.history,
             now: Rc::new(|| WallTime::from_millis(NOW)),
             delete_all_deletes_alarm: self.delete_all_deletes_alarm,
             links: Rc::new(NoLinks),
@@ -121,6 +126,8 @@ impl Node {
         Self {
             delete_all_deletes_alarm: self.delete_all_deletes_alarm,
             wal_bytes_max: self.wal_bytes_max,
+            history: self.history,
+            clock: Rc::clone(&self.clock),
             ..Self::with_disk(self.disk.after_power_loss(loss))
         }
     }
@@ -291,7 +298,7 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn wall(&self) -> WallTime {
-        WallTime::from_millis(0)
+        WallTime::from_millis(i64::try_from(self.0.get().as_millis()).expect("small"))
     }
 
     fn now(&self) -> Instant {

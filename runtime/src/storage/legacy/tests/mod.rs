@@ -21,7 +21,7 @@ use crate::{
     gate::output::OutputGate,
     platform::{Clock, Disk, Entropy, Links, Spawn, WallTime},
     storage::{
-        Left, StorageSetup, WAL_BYTES_MAX,
+        History, Left, StorageSetup, WAL_BYTES_MAX,
         options::Bounds,
         tests::{
             Tasks, TestClock,
@@ -87,6 +87,7 @@ impl Node {
             gate: Rc::clone(&gate),
             left: Left::InDoubt,
             wal_bytes_max: self.wal_bytes_max.get(),
+            history: History::off(),
             now: Rc::new(|| WallTime::from_millis(0)),
             links: Rc::clone(&self.links) as Rc<dyn Links>,
             delete_all_deletes_alarm: self.delete_all_deletes_alarm.get(),

@@ -38,6 +38,7 @@ fn open(platform: &Platform, links: Rc<dyn Links>) -> (Rc<LegacyStorage>, Rc<Out
         gate: Rc::clone(&gate),
         left: Left::InDoubt,
         wal_bytes_max: WAL_BYTES_MAX,
+        history: History::off(),
         now: Rc::new(|| WallTime::from_millis(0)),
         links,
         delete_all_deletes_alarm: true,

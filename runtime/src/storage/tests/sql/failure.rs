@@ -45,8 +45,8 @@ fn a_violated_deferred_constraint_resets_the_object_with_the_originals_text() {
             "Durable Object was reset and rolled back to its last known good state because the application left the database in a \
              state where constraints were violated: FOREIGN KEY constraint failed: SQLITE_CONSTRAINT (extended: \
              SQLITE_CONSTRAINT_FOREIGNKEY)"
-        )
-        .with_reset()))
+        ))),
+        "as recorded: without the flag of a reset"
     );
 }
 

@@ -1,0 +1,165 @@
+//! The way back: the image of a past state, and how it takes the place of the current one.
+//!
+//! The image is put together from the files, in memory, and then written over the database in one transaction. So a crash leaves
+//! the old state with the restore still armed, or the new one; and the restore is itself a commit in the history, so that it can be undone.
+
+use rusqlite::OptionalExtension as _;
+
+use super::{PAGE_BYTES, Past, bookmark::Position, segment::disk_failed, wal::page_offset};
+use crate::{
+    Error, Result,
+    instrument::point,
+    storage::{
+        metadata::Row,
+        sql::SqliteFailure,
+        sqlite::{Database, own},
+    },
+};
+
+/// Where a database's header says whether it has a write-ahead log. An image in memory has none.
+const LOG_FLAGS_AT: std::ops::Range<usize> = 18..20;
+
+impl Past {
+    /// Goes back to the state for which a restore is armed, if one is. Returns whether it did.
+    ///
+    /// # Errors
+    /// It is not possible. Nothing is changed then.
+    pub(in crate::storage) fn restore_if_armed(
+        &self,
+        database: &mut Database,
+        object: &str,
+    ) -> Result<bool> {
+        let failed = |error: rusqlite::Error| Error::from(SqliteFailure::new(&error, 0).text);
+        let Some(armed) = armed(database).map_err(failed)? else {
+            return Ok(false);
+        };
+        let image = self.image(Position::of_packed(armed)).map_err(|error| {
+            let reason = error.message();
+            Error::from(format!("cannot restore the bookmark: {reason}"))
+        })?;
+        point!("restore", object = object);
+        database.replace_with(&image, own::DISARM).map_err(failed)?;
+        self.note_commit();
+        point!("restored", object = object);
+        Ok(true)
+    }
+
+    /// The database at a position, without a log.
+    fn image(&self, position: Position) -> Result<Vec<u8>> {
+        let log = self.log()?;
+        let mut image = Image(self.read_database()?);
+        // A checkpoint of the current generation may have begun, or be over.
+        if let Some(segment) = self.segment(log.generation())? {
+            image.take_away(&segment)?;
+        }
+        if position.generation >= log.generation() {
+            let up_to = if position.generation > log.generation() {
+                u32::MAX // it has not begun: all that there is
+            } else {
+                position.frame
+            };
+            image.play(log.frames(), up_to, |index, page| {
+                let read = self
+                    .disk()
+                    .read_at(self.files.log_id(), page, page_offset(index))
+                    .map_err(disk_failed)?;
+                if read < PAGE_BYTES {
+                    return Err(Error::from("the log ends within a page"));
+                }
+                Ok(())
+            })?;
+        } else {
+            let mut segment = None;
+            for generation in (position.generation..log.generation()).rev() {
+                let older = self.segment(generation)?;
+                let older = older.ok_or_else(|| Error::from("a part of the history is gone"))?;
+                image.take_away(&older)?;
+                segment = Some(older);
+            }
+            if let Some(segment) = segment {
+                image.play(&segment.contents.frames, position.frame, |index, page| {
+                    segment.read_frame(index, page)
+                })?;
+            }
+        }
+        let mut image = image.0;
+        if let Some(flags) = image.get_mut(LOG_FLAGS_AT) {
+            flags.fill(1);
+        }
+        Ok(image)
+    }
+
+    fn read_database(&self) -> Result<Vec<u8>> {
+        let (disk, file) = (self.disk(), self.files.database_id());
+        let len = disk.len(file).map_err(disk_failed)?;
+        let len = usize::try_from(len).map_err(|_| Error::from("the database is too large"))?;
+        let mut image = vec![0; len - len % PAGE_BYTES];
+        let read = disk.read_at(file, &mut image, 0).map_err(disk_failed)?;
+        if read < image.len() {
+            return Err(Error::from("the database file ends within a page"));
+        }
+        Ok(image)
+    }
+}
+
+/// A database as one piece.
+struct Image(Vec<u8>);
+
+impl Image {
+    fn page(&mut self, number: u32) -> &mut [u8] {
+        let end = number as usize * PAGE_BYTES;
+        if self.0.len() < end {
+            self.0.resize(end, 0);
+        }
+        &mut self.0[end - PAGE_BYTES..end]
+    }
+
+    /// Goes back to before a generation.
+    fn take_away(&mut self, segment: &super::Segment) -> Result<()> {
+        segment.check_pages()?;
+        let contents = &segment.contents;
+        self.0
+            .resize(contents.pages_before as usize * PAGE_BYTES, 0);
+        for (index, number) in contents.before.iter().enumerate() {
+            segment.read_before(index, self.page(*number))?;
+        }
+        Ok(())
+    }
+
+    /// Goes on to the first commit that ends at the frame `up_to` or after it, or to the last one.
+    fn play(
+        &mut self,
+        frames: &[super::wal::Frame],
+        up_to: u32,
+        read: impl Fn(usize, &mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        if up_to == 0 {
+            return Ok(());
+        }
+        for (index, frame) in frames.iter().enumerate() {
+            read(index, self.page(frame.page))?;
+            if frame.commit != 0 && (index + 1 >= up_to as usize || index + 1 == frames.len()) {
+                self.0.resize(frame.commit as usize * PAGE_BYTES, 0);
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The row of the armed restore.
+fn armed(database: &Database) -> rusqlite::Result<Option<i64>> {
+    database.as_runtime(|connection| {
+        let has_table = connection
+            .prepare_cached(own::HAS_TABLE)?
+            .exists(["_cf_METADATA"])?;
+        if !has_table {
+            return Ok(None);
+        }
+        connection
+            .prepare_cached(own::GET_METADATA)?
+            .query_row([Row::Restore as i64], |row| row.get::<_, Option<i64>>(0))
+            .optional()
+            .map(Option::flatten)
+    })
+}
