@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// From how many bytes on the log is moved into the database here: every few turns.
-const WAL_BYTES_MAX: u64 = 24 << 10;
+pub(super) const WAL_BYTES_MAX: u64 = 24 << 10;
 
 fn node() -> Node {
     Node {
@@ -47,8 +47,12 @@ impl Activation {
 }
 
 /// What somebody can see of the object.
-fn seen(object: &Activation) -> String {
-    let keys = object.turn(async |storage: Storage| storage.list_as::<serde_json::Value>(ListOptions::default()).await);
+pub(super) fn seen(object: &Activation) -> String {
+    let keys = object.turn(async |storage: Storage| {
+        storage
+            .list_as::<serde_json::Value>(ListOptions::default())
+            .await
+    });
     let alarm = object.turn(async |storage: Storage| storage.get_alarm().await);
     let rows = if object.sql("SELECT 1 FROM sqlite_schema WHERE name = 't'") == Ok(Vec::new()) {
         Vec::new()
@@ -67,33 +71,32 @@ fn seen(object: &Activation) -> String {
 }
 
 /// Something of everything, and now and then something large or a deletion.
-fn change(object: &Activation, number: i32) {
+///
+/// # Errors
+/// Of the first call that fails. What came before it is kept.
+pub(super) fn change(object: &Activation, number: i32) -> Result<()> {
     object.turn(async |storage: Storage| {
         let sql = storage.sql();
         sql.exec(
             "CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, a)",
             None,
-        )
-        .expect("a table");
+        )?;
         sql.exec(
             "INSERT INTO t (a) VALUES (?)",
             vec![format!("row {number}").into()],
-        )
-        .expect("a row");
-        storage.put("count", number).await.expect("put");
+        )?;
+        storage.put("count", number).await?;
         match number % 7 {
-            2 => storage.put("large", vec![number; 5000]).await.expect("put"),
-            4 => storage
-                .set_alarm(ScheduledTime::at_millis(
-                    f64::from(number) + 1_800_000_000_000.0,
-                ))
-                .await
-                .expect("an alarm"),
-            5 => drop(storage.delete("large").await),
-            6 => storage.delete_all().await.expect("all is deleted"),
-            _ => {}
+            2 => storage.put("large", vec![number; 5000]).await,
+            4 => {
+                let at = f64::from(number) + 1_800_000_000_000.0;
+                storage.set_alarm(ScheduledTime::at_millis(at)).await
+            }
+            5 => storage.delete("large").await.map(drop),
+            6 => storage.delete_all().await,
+            _ => Ok(()),
         }
-    });
+    })
 }
 
 /// A restored object, opened again.
@@ -114,7 +117,7 @@ fn each_bookmark_brings_back_what_was_seen_when_it_was_taken() {
     let mut object = node.open();
     let mut taken = vec![(object.bookmark(), seen(&object))];
     for number in 1..=40 {
-        change(&object, number);
+        change(&object, number).expect("a change");
         taken.push((object.bookmark(), seen(&object)));
         if number % 9 == 0 {
             object = reopen(&node, object);
