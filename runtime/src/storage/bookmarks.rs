@@ -10,6 +10,7 @@ impl Storage {
     /// # Errors
     /// If the storage is broken or shut down.
     pub async fn get_current_bookmark(&self) -> Result<String> {
+        self.pause_if_mutated().await;
         self.object.current_bookmark()
     }
 
@@ -18,6 +19,7 @@ impl Storage {
     /// # Errors
     /// If that is no time, in the future, or before the history that is kept; if none is kept; if the storage is broken or shut down.
     pub async fn get_bookmark_for_time(&self, millis_since_epoch: f64) -> Result<String> {
+        self.pause_if_mutated().await;
         self.object.bookmark_for_time(millis_since_epoch)
     }
 
@@ -40,6 +42,7 @@ impl Storage {
     /// # }
     /// ```
     pub async fn on_next_session_restore_bookmark(&self, bookmark: &str) -> Result<String> {
+        self.pause_if_mutated().await;
         self.object.restore_on_next_session(bookmark)
     }
 }

@@ -7,10 +7,7 @@ use super::{
     disk::{Loss, TestDisk},
     next_turn,
 };
-use crate::{
-    ListOptions, Result, ScheduledTime, Storage,
-    storage::{History, StorageBackend},
-};
+use crate::{ListOptions, Result, ScheduledTime, Storage, platform::Disk, storage::History};
 
 /// From how many bytes on the log is moved into the database here: every few turns.
 pub(super) const WAL_BYTES_MAX: u64 = 24 << 10;
@@ -107,8 +104,7 @@ fn reopen(node: &Node, object: Activation) -> Activation {
 
 fn segments(disk: &TestDisk) -> Vec<String> {
     let prefix = format!("{PATH}-history-");
-    let paths = crate::platform::Disk::list(disk, &prefix).expect("a list");
-    paths
+    Disk::list(disk, &prefix).expect("a list")
 }
 
 #[test]
@@ -322,7 +318,7 @@ fn even_without_room_for_one_segment_the_current_state_has_a_bookmark() {
 #[test]
 fn history_older_than_its_window_goes() {
     let node = Node {
-        history: History::keep(Duration::from_secs(60), u64::MAX),
+        history: History::keep(Duration::from_mins(1), u64::MAX),
         ..node()
     };
     let object = node.open();
@@ -346,18 +342,18 @@ fn history_older_than_its_window_goes() {
 #[test]
 fn what_an_armed_restore_needs_is_kept_until_it_is_done() {
     let node = Node {
-        history: History::keep(Duration::from_secs(60), 1 << 20),
+        history: History::keep(Duration::from_mins(1), 1 << 20),
         ..node()
     };
     let object = node.open();
     object.put("count", 1);
     let first = object.bookmark();
     object.restore(&first);
-    node.clock.advance(Duration::from_secs(3600));
+    node.clock.advance(Duration::from_hours(1));
     for number in 2..=60 {
         object.put("count", number);
     }
-    node.clock.advance(Duration::from_secs(3600));
+    node.clock.advance(Duration::from_hours(1));
     let object = reopen(&node, object);
     assert_eq!(object.count(), 1);
 }
@@ -449,7 +445,7 @@ fn a_second_after_them_many_commits_within_one_second_are_all_there() {
         object.put("count", number);
         node.clock.advance(Duration::from_millis(100));
     }
-    node.clock.advance(Duration::from_secs(3600));
+    node.clock.advance(Duration::from_hours(1));
     object.put("count", 4);
     let bookmark = object.bookmark_for(1_001_000.0).expect("a bookmark");
     object.restore(&bookmark);
@@ -470,26 +466,22 @@ fn a_time_before_anything_was_written_gives_the_empty_object() {
 
 #[test]
 fn switched_off_the_calls_are_those_of_the_original_s_local_runtime() {
-    for backend in [StorageBackend::Sqlite] {
-        let node = Node {
-            history: History::off(),
-            backend,
-            ..node()
-        };
-        let zeros = "00000000-00000000-00000000-00000000000000000000000000000000";
-        let object = node.open();
-        assert_eq!(object.bookmark(), zeros);
-        let object = reopen(&node, object);
-        let one = "00000000-00000001-00000000-00000000000000000000000000000000";
-        assert_eq!(object.bookmark(), one);
-        let text =
-            "This Durable Object's storage back-end does not implement point-in-time recovery.";
-        #[expect(clippy::cast_precision_loss, reason = "a date is far below 2^53")]
-        let error = object.bookmark_for(NOW as f64).expect_err("not kept");
-        assert_eq!(error.message(), text);
-        let error = object.try_restore(zeros).expect_err("not kept");
-        assert_eq!(error.message(), text);
-    }
+    let node = Node {
+        history: History::off(),
+        ..node()
+    };
+    let zeros = "00000000-00000000-00000000-00000000000000000000000000000000";
+    let object = node.open();
+    assert_eq!(object.bookmark(), zeros);
+    let object = reopen(&node, object);
+    let one = "00000000-00000001-00000000-00000000000000000000000000000000";
+    assert_eq!(object.bookmark(), one);
+    let text = "This Durable Object's storage back-end does not implement point-in-time recovery.";
+    #[expect(clippy::cast_precision_loss, reason = "a date is far below 2^53")]
+    let error = object.bookmark_for(NOW as f64).expect_err("not kept");
+    assert_eq!(error.message(), text);
+    let error = object.try_restore(zeros).expect_err("not kept");
+    assert_eq!(error.message(), text);
 }
 
 #[test]
@@ -509,7 +501,7 @@ fn switched_off_the_first_checkpoint_removes_what_was_kept() {
     for number in 0..30 {
         object.put("count", number);
     }
-    let files = crate::platform::Disk::list(&*node.disk, PATH).expect("a list");
+    let files = Disk::list(&*node.disk, PATH).expect("a list");
     assert_eq!(files, [PATH.to_owned(), format!("{PATH}-wal")]);
     assert_eq!(object.count(), 29);
 }
