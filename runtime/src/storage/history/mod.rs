@@ -40,7 +40,7 @@ use crate::{
     platform::{Clock, Disk},
 };
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// How much of the past of each object is kept, for bookmarks to restore.
 ///

@@ -8,7 +8,7 @@
 //! The contents carry a digest of themselves and one of the pages. A segment gets its name when it is whole and durable, so one that
 //! is not whole is damaged, and is never taken for less than it was.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use sha2::{Digest as _, Sha256};
 
@@ -152,7 +152,7 @@ impl Draft<'_> {
             generation: self.log.generation(),
             ended: self.ended,
             pages_before,
-            before: before.iter().map(|(page, _)| *page).collect(),
+            before: before.keys().copied().collect(),
             frames: self.log.frames().to_vec(),
             marks: self.marks.clone(),
             pages_digest: [0; DIGEST_BYTES],
@@ -167,14 +167,13 @@ impl Draft<'_> {
             Ok(())
         };
         for (number, older) in before {
-            match (older, &self.older) {
-                (Some(index), Some(segment)) => segment.read_before(index, &mut page)?,
-                _ => {
-                    let offset = u64::from(number - 1) * PAGE_BYTES as u64;
-                    let read = disk.read_at(self.files.database_id(), &mut page, offset);
-                    if read.map_err(disk_failed)? < PAGE_BYTES {
-                        return Err(Error::from("the database file ends within a page"));
-                    }
+            if let (Some(index), Some(segment)) = (older, &self.older) {
+                segment.read_before(index, &mut page)?;
+            } else {
+                let offset = u64::from(number - 1) * PAGE_BYTES as u64;
+                let read = disk.read_at(self.files.database_id(), &mut page, offset);
+                if read.map_err(disk_failed)? < PAGE_BYTES {
+                    return Err(Error::from("the database file ends within a page"));
                 }
             }
             write(&page)?;
@@ -201,8 +200,8 @@ impl Draft<'_> {
 
     /// The size of the database before the generation in pages, and which of them must be kept: all that a checkpoint overwrites or cuts
     /// off. With each its place in the older segment, if it is there.
-    fn pages_before(&self) -> Result<(u32, Vec<(u32, Option<usize>)>)> {
-        let mut kept = std::collections::BTreeMap::new();
+    fn pages_before(&self) -> Result<(u32, BTreeMap<u32, Option<usize>>)> {
+        let mut kept = BTreeMap::new();
         let pages_before = if let Some(older) = &self.older {
             let before = older.contents.before.iter().copied();
             kept.extend(before.enumerate().map(|(index, page)| (page, Some(index))));
@@ -220,7 +219,7 @@ impl Draft<'_> {
                 kept.entry(page).or_insert(None);
             }
         }
-        Ok((pages_before, kept.into_iter().collect()))
+        Ok((pages_before, kept))
     }
 }
 

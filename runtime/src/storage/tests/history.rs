@@ -7,10 +7,10 @@ use super::{
     disk::{Loss, TestDisk},
     next_turn,
 };
-use crate::{ListOptions, Result, ScheduledTime, Storage, storage::History};
+use crate::{ListOptions, Result, ScheduledTime, Storage, platform::Disk, storage::History};
 
 /// From how many bytes on the log is moved into the database here: every few turns.
-const WAL_BYTES_MAX: u64 = 24 << 10;
+pub(super) const WAL_BYTES_MAX: u64 = 24 << 10;
 
 fn node() -> Node {
     Node {
@@ -44,7 +44,7 @@ impl Activation {
 }
 
 /// What somebody can see of the object.
-fn seen(object: &Activation) -> String {
+pub(super) fn seen(object: &Activation) -> String {
     let keys = object.turn(async |storage: Storage| {
         storage
             .list_as::<serde_json::Value>(ListOptions::default())
@@ -68,33 +68,32 @@ fn seen(object: &Activation) -> String {
 }
 
 /// Something of everything, and now and then something large or a deletion.
-fn change(object: &Activation, number: i32) {
+///
+/// # Errors
+/// Of the first call that fails. What came before it is kept.
+pub(super) fn change(object: &Activation, number: i32) -> Result<()> {
     object.turn(async |storage: Storage| {
         let sql = storage.sql();
         sql.exec(
             "CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, a)",
             None,
-        )
-        .expect("a table");
+        )?;
         sql.exec(
             "INSERT INTO t (a) VALUES (?)",
             vec![format!("row {number}").into()],
-        )
-        .expect("a row");
-        storage.put("count", number).await.expect("put");
+        )?;
+        storage.put("count", number).await?;
         match number % 7 {
-            2 => storage.put("large", vec![number; 5000]).await.expect("put"),
-            4 => storage
-                .set_alarm(ScheduledTime::at_millis(
-                    f64::from(number) + 1_800_000_000_000.0,
-                ))
-                .await
-                .expect("an alarm"),
-            5 => drop(storage.delete("large").await),
-            6 => storage.delete_all().await.expect("all is deleted"),
-            _ => {}
+            2 => storage.put("large", vec![number; 5000]).await,
+            4 => {
+                let at = f64::from(number) + 1_800_000_000_000.0;
+                storage.set_alarm(ScheduledTime::at_millis(at)).await
+            }
+            5 => storage.delete("large").await.map(drop),
+            6 => storage.delete_all().await,
+            _ => Ok(()),
         }
-    });
+    })
 }
 
 /// A restored object, opened again.
@@ -105,8 +104,7 @@ fn reopen(node: &Node, object: Activation) -> Activation {
 
 fn segments(disk: &TestDisk) -> Vec<String> {
     let prefix = format!("{PATH}-history-");
-    let paths = crate::platform::Disk::list(disk, &prefix).expect("a list");
-    paths
+    Disk::list(disk, &prefix).expect("a list")
 }
 
 #[test]
@@ -115,7 +113,7 @@ fn each_bookmark_brings_back_what_was_seen_when_it_was_taken() {
     let mut object = node.open();
     let mut taken = vec![(object.bookmark(), seen(&object))];
     for number in 1..=40 {
-        change(&object, number);
+        change(&object, number).expect("a change");
         taken.push((object.bookmark(), seen(&object)));
         if number % 9 == 0 {
             object = reopen(&node, object);
@@ -320,7 +318,7 @@ fn even_without_room_for_one_segment_the_current_state_has_a_bookmark() {
 #[test]
 fn history_older_than_its_window_goes() {
     let node = Node {
-        history: History::keep(Duration::from_secs(60), u64::MAX),
+        history: History::keep(Duration::from_mins(1), u64::MAX),
         ..node()
     };
     let object = node.open();
@@ -344,18 +342,18 @@ fn history_older_than_its_window_goes() {
 #[test]
 fn what_an_armed_restore_needs_is_kept_until_it_is_done() {
     let node = Node {
-        history: History::keep(Duration::from_secs(60), 1 << 20),
+        history: History::keep(Duration::from_mins(1), 1 << 20),
         ..node()
     };
     let object = node.open();
     object.put("count", 1);
     let first = object.bookmark();
     object.restore(&first);
-    node.clock.advance(Duration::from_secs(3600));
+    node.clock.advance(Duration::from_hours(1));
     for number in 2..=60 {
         object.put("count", number);
     }
-    node.clock.advance(Duration::from_secs(3600));
+    node.clock.advance(Duration::from_hours(1));
     let object = reopen(&node, object);
     assert_eq!(object.count(), 1);
 }
@@ -447,7 +445,7 @@ fn a_second_after_them_many_commits_within_one_second_are_all_there() {
         object.put("count", number);
         node.clock.advance(Duration::from_millis(100));
     }
-    node.clock.advance(Duration::from_secs(3600));
+    node.clock.advance(Duration::from_hours(1));
     object.put("count", 4);
     let bookmark = object.bookmark_for(1_001_000.0).expect("a bookmark");
     object.restore(&bookmark);
@@ -503,7 +501,7 @@ fn switched_off_the_first_checkpoint_removes_what_was_kept() {
     for number in 0..30 {
         object.put("count", number);
     }
-    let files = crate::platform::Disk::list(&*node.disk, PATH).expect("a list");
+    let files = Disk::list(&*node.disk, PATH).expect("a list");
     assert_eq!(files, [PATH.to_owned(), format!("{PATH}-wal")]);
     assert_eq!(object.count(), 29);
 }
