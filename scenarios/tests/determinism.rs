@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, process::Command, thread};
 
-use dormouse_scenarios::{counter, suites};
+use dormouse_scenarios::{counter, mailbox, suites};
 use dormouse_sim::{Detail, Seed};
 
 const SEEDS: u64 = 2_000;
@@ -60,6 +60,19 @@ fn two_thousand_seeds_give_the_same_traces_in_any_order_on_any_thread_and_in_ano
         })
         .collect();
     assert_eq!(differences(&forwards, &elsewhere), [0_u64; 0]);
+}
+
+#[test]
+fn the_legacy_backend_and_its_service_are_as_repeatable_on_another_thread() {
+    let hashes = || {
+        let suites = [mailbox::mailbox(), mailbox::trusting_mailbox()];
+        suites.map(|suite| {
+            let hash = |seed| suite.run_seed(Seed(seed), Detail::Brief).hash;
+            (0..200).map(hash).collect::<Vec<_>>()
+        })
+    };
+    let elsewhere = thread::spawn(hashes);
+    assert_eq!(hashes(), elsewhere.join().expect("it does not panic"));
 }
 
 #[test]

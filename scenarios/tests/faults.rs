@@ -2,8 +2,11 @@
 //!
 //! A fault that does nothing tests nothing, and nobody would notice.
 
-use dormouse_scenarios::counter;
-use dormouse_sim::{Detail, FaultKind, Run};
+use dormouse_scenarios::{counter, mailbox};
+use dormouse_sim::{
+    Detail, FaultKind, Run, Suite,
+    fault::{DELETE_ALL_POINT, KEY_VALUE_POINTS, POINTS},
+};
 use serde_json::{Value, json};
 
 /// One client that increments `a` five times, with one fault; faults at points happen on the server.
@@ -219,14 +222,75 @@ fn a_failed_sync_resets_the_object_and_its_callers_are_told() {
     );
 }
 
+/// Three deliveries of a hundred letters and a purge, cut short by a crash at a passage of `point`: the last look at what is left.
+fn purge_cut_short_at(suite: &Suite, point: &str, nth: u64) -> Value {
+    let step = |op: &str| json!({"pause": 0, "op": op});
+    let plan = json!({
+        "format": 1,
+        "suite": suite.name(),
+        "seed": 7,
+        "clients": [[step("Deliver"), step("Deliver"), step("Deliver"), step("Purge")]],
+        "faults": [{"kind": "process_crash", "trigger": at_point(point, nth), "millis": 20}],
+        "heal_at": 60_000,
+    });
+    let run = suite
+        .run_plan(&plan.to_string(), Detail::Full)
+        .expect("it is a plan");
+    assert_eq!(run.effects.of(FaultKind::ProcessCrash), 1);
+    let story = run.texts.expect("it was asked for").story;
+    let look = story
+        .split("asks Inventory")
+        .nth(1)
+        .and_then(|rest| rest.split_once("<- Inventory { ")?.1.split_once(" }"))
+        .unwrap_or_else(|| panic!("nobody looked: {story}"))
+        .0;
+    let numbers = look.split(", ").filter_map(|part| part.split_once(": "));
+    numbers
+        .map(|(name, number)| {
+            let number: u64 = number.parse().expect("a number");
+            (name.to_owned(), Value::from(number))
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+#[test]
+fn a_crash_between_two_steps_of_delete_all_leaves_some_keys_on_the_legacy_backend() {
+    let suite = mailbox::trusting_mailbox();
+    let left = |nth| purge_cut_short_at(&suite, "kv_delete_all_step", nth);
+    // 300 letters and their total are 301 keys, and each step takes 128 of them, whichever.
+    assert_eq!(left(1), json!({"total": 300, "letters": 300}));
+    for (step, keys) in [(2, 173), (3, 45)] {
+        let seen = left(step);
+        let with_total = json!({"total": 300, "letters": keys - 1});
+        let without_total = json!({"total": 0, "letters": keys});
+        assert!(
+            seen == with_total || seen == without_total,
+            "a crash at step {step} leaves {seen}"
+        );
+    }
+}
+
+#[test]
+fn a_crash_within_delete_all_on_sqlite_leaves_everything() {
+    let suite = mailbox::trusting_mailbox_on_sqlite();
+    let seen = purge_cut_short_at(&suite, "delete_all", 1);
+    assert_eq!(seen, json!({"total": 300, "letters": 300}));
+}
+
 #[test]
 fn every_injection_point_is_passed_by_an_ordinary_run() {
-    let suite = counter::counter();
+    every_point_is_passed(&counter::counter(), &POINTS);
+    every_point_is_passed(&mailbox::trusting_mailbox(), &KEY_VALUE_POINTS);
+    every_point_is_passed(&mailbox::trusting_mailbox_on_sqlite(), &[DELETE_ALL_POINT]);
+}
+
+fn every_point_is_passed(suite: &Suite, points: &[&str]) {
     let traces: Vec<_> = (0..10)
         .filter_map(|seed| suite.run_seed(dormouse_sim::Seed(seed), Detail::Full).texts)
         .map(|texts| texts.trace)
         .collect();
-    for point in dormouse_sim::fault::POINTS {
+    for point in points {
         let passed = traces.iter().any(|trace| {
             trace.contains(&format!(" {point} ")) || trace.contains(&format!(" {point}\n"))
         });

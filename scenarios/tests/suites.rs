@@ -1,6 +1,8 @@
 //! The suites as ordinary tests: the correct objects pass, each faulty twin is found.
 
-use dormouse_scenarios::{counter, leader_election, ledger, rate_limiter, suites, user_session};
+use dormouse_scenarios::{
+    counter, leader_election, ledger, mailbox, rate_limiter, suites, user_session,
+};
 use dormouse_sim::{Detail, Seed, Suite, Violation, explore::Expectation};
 
 #[dormouse_sim::test(seeds = 500)]
@@ -21,6 +23,21 @@ fn at_most_one_worker_leads() -> Suite {
 #[dormouse_sim::test(seeds = 300)]
 fn a_transfer_happens_whole_or_not_at_all() -> Suite {
     ledger::ledger()
+}
+
+#[dormouse_sim::test(seeds = 300)]
+fn a_mailbox_is_emptied_whole_although_the_legacy_backend_works_in_steps() -> Suite {
+    mailbox::mailbox()
+}
+
+#[dormouse_sim::test(seeds = 100)]
+fn a_mailbox_with_generations_is_right_on_sqlite_as_well() -> Suite {
+    mailbox::mailbox_on_sqlite()
+}
+
+#[dormouse_sim::test(seeds = 300)]
+fn on_sqlite_delete_all_is_one_step_and_may_be_trusted() -> Suite {
+    mailbox::trusting_mailbox_on_sqlite()
 }
 
 #[dormouse_sim::test(seeds = 300)]
@@ -49,6 +66,7 @@ fn every_faulty_twin_is_found_and_for_the_right_reason() {
         ("racing_counter", vec![order]),
         ("forgetful_election", vec![order]),
         ("split_ledger", vec![order, durable]),
+        ("trusting_mailbox", vec![order, durable]),
         ("memory_limiter", vec!["no more pass than the limit allows"]),
         ("split_session", vec!["what has expired is not served"]),
     ];

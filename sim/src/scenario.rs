@@ -12,7 +12,7 @@ use std::{
 };
 
 use dormouse::{
-    DurableObject, Env, Error, NodeBuilder, ObjectClass, Result, Rpc,
+    DurableObject, Env, Error, NodeBuilder, ObjectClass, Result, Rpc, StorageBackend,
     platform::{LocalBoxFuture, Platform},
 };
 use proptest::{
@@ -23,7 +23,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     check::Check,
-    fault::Faults,
+    fault::{Faults, KEY_VALUE_POINTS, POINTS},
     plan::{Generator, Plan, PlanError, Step},
     run::{self, Run},
     seed::Seed,
@@ -43,6 +43,8 @@ pub struct Scenario<Op, Ret> {
     workload: Option<(BoxedStrategy<Op>, RangeInclusive<usize>)>,
     pauses: BoxedStrategy<u64>,
     faults: Faults,
+    /// The injection points at which faults may fire.
+    points: Vec<&'static str>,
     pub(crate) heal_at: u64,
     #[expect(
         clippy::type_complexity,
@@ -67,6 +69,7 @@ where
             workload: None,
             pauses: pause().boxed(),
             faults: Faults::all(),
+            points: POINTS.to_vec(),
             heal_at: HEAL_AT_MILLIS,
             step: None,
             finally: Vec::new(),
@@ -74,10 +77,36 @@ where
         }
     }
 
-    /// Serves objects of the type `T` under `binding`.
+    /// Serves objects of the type `T` under `binding`, each with a SQLite database of its own.
     #[must_use]
-    pub fn object<T: DurableObject + ObjectClass>(mut self, binding: &str) -> Self {
-        self.serves = self.serves.object::<T>(binding);
+    pub fn object<T: DurableObject + ObjectClass>(self, binding: &str) -> Self {
+        self.object_on::<T>(binding, StorageBackend::Sqlite)
+    }
+
+    /// Serves objects of the type `T` under `binding`, on a storage backend of choice. On [`StorageBackend::KeyValue`] the storage
+    /// service answers as another machine would, and faults may fire at the points of that backend as well ([`KEY_VALUE_POINTS`]).
+    #[must_use]
+    pub fn object_on<T: DurableObject + ObjectClass>(
+        mut self,
+        binding: &str,
+        backend: StorageBackend,
+    ) -> Self {
+        self.serves = self.serves.object_on::<T>(binding, backend);
+        if backend == StorageBackend::KeyValue {
+            self.also_at(KEY_VALUE_POINTS)
+        } else {
+            self
+        }
+    }
+
+    /// Lets faults fire at these injection points, besides those that every workload passes ([`POINTS`]).
+    #[must_use]
+    pub fn also_at(mut self, points: impl IntoIterator<Item = &'static str>) -> Self {
+        for point in points {
+            if !self.points.contains(&point) {
+                self.points.push(point);
+            }
+        }
         self
     }
 
@@ -159,7 +188,7 @@ where
         let step = (self.pauses.clone(), op).prop_map(|(pause, op)| Step { pause, op });
         let steps =
             collection::vec(collection::vec(step, calls), self.clients..=self.clients).boxed();
-        let faults = self.faults.strategy(self.clients);
+        let faults = self.faults.strategy(self.clients, self.points.clone());
         Suite(Rc::new(Typed {
             generator: Generator::new(steps, faults),
             scenario: self,

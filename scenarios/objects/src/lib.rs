@@ -13,6 +13,7 @@ pub mod counter;
 pub mod faulty;
 pub mod leader_election;
 pub mod ledger;
+pub mod mailbox;
 pub mod rate_limiter;
 pub mod user_session;
 
@@ -23,6 +24,7 @@ pub use crate::{
     counter::Counter,
     leader_election::LeaderElection,
     ledger::Ledger,
+    mailbox::Mailbox,
     rate_limiter::RateLimiter,
     user_session::UserSession,
 };
@@ -35,6 +37,7 @@ pub fn bundled() -> NodeBuilder {
         .object::<Counter>("COUNTER")
         .object::<LeaderElection>("LEADER")
         .object::<Ledger>("LEDGER")
+        .object::<Mailbox>("MAILBOX")
         .object::<RateLimiter>("RATE_LIMITER")
         .object::<UserSession>("USER_SESSION")
 }

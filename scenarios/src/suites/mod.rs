@@ -3,5 +3,6 @@
 pub mod counter;
 pub mod leader_election;
 pub mod ledger;
+pub mod mailbox;
 pub mod rate_limiter;
 pub mod user_session;

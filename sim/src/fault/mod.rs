@@ -89,7 +89,7 @@ pub enum Trigger {
     Point {
         /// The machine whose passages count: `server`, `client-1`, ...
         machine: String,
-        /// The point's name: one of [`POINTS`].
+        /// The point's name: one of [`POINTS`], [`KEY_VALUE_POINTS`] or [`DELETE_ALL_POINT`].
         name: String,
         /// Which passage of it on that machine, counted from 1 over the whole run, restarts included.
         nth: u64,
@@ -151,6 +151,20 @@ pub const POINTS: [&str; 16] = [
     "turn",
 ];
 
+/// The injection points of the legacy storage: its flushes, and what happens at the service. They are drawn where an object is served on
+/// [`StorageBackend::KeyValue`](dormouse::StorageBackend::KeyValue): nothing else passes them.
+pub const KEY_VALUE_POINTS: [&str; 5] = [
+    "kv_batch",
+    "kv_batch_done",
+    "kv_delete_all_step",
+    "kv_flush",
+    "kv_read",
+];
+
+/// The injection point of a `delete_all` on SQLite. Few objects ever pass it, so a scenario asks for it
+/// ([`Scenario::also_at`](crate::Scenario::also_at)).
+pub const DELETE_ALL_POINT: &str = "delete_all";
+
 /// Which faults a scenario is run with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults {
@@ -198,15 +212,23 @@ impl Faults {
     }
 
     /// The strategy that generates a plan's faults. Each plan first draws which kinds are on: a little of everything everywhere hides what a
-    /// lot of one thing shows.
-    pub(crate) fn strategy(&self, clients: usize) -> BoxedStrategy<Vec<Fault>> {
+    /// lot of one thing shows. `points` are those at which they may fire.
+    pub(crate) fn strategy(
+        &self,
+        clients: usize,
+        points: Vec<&'static str>,
+    ) -> BoxedStrategy<Vec<Fault>> {
         if self.kinds.is_empty() || self.most == 0 {
             return Just(Vec::new()).boxed();
         }
         let kinds = self.kinds.clone();
         let count = kinds.len();
         let switched_on = proptest::collection::vec(any::<bool>(), count);
-        let raw = (any::<prop::sample::Index>(), trigger(clients), millis());
+        let raw = (
+            any::<prop::sample::Index>(),
+            trigger(clients, points),
+            millis(),
+        );
         (switched_on, proptest::collection::vec(raw, 0..=self.most))
             .prop_map(move |(switched_on, raw)| {
                 let mut on: Vec<_> = kinds
@@ -230,13 +252,13 @@ impl Faults {
     }
 }
 
-fn trigger(clients: usize) -> impl Strategy<Value = Trigger> {
+fn trigger(clients: usize, points: Vec<&'static str>) -> impl Strategy<Value = Trigger> {
     let early = 0..40_u64;
     let any_time = 0..FAULT_TIME_MAX_MILLIS;
     prop_oneof![
         2 => early.prop_map(Trigger::At),
         1 => any_time.prop_map(Trigger::At),
-        5 => (prop::sample::select(&POINTS[..]), nth(), 0..=clients).prop_map(|(name, nth, machine)| {
+        5 => (prop::sample::select(points), nth(), 0..=clients).prop_map(|(name, nth, machine)| {
             // Only links are passed on the clients' machines.
             let machine = if name.starts_with("link_") && machine > 0 { format!("client-{machine}") } else { SERVER.to_owned() };
             Trigger::Point { machine, name: name.to_owned(), nth }

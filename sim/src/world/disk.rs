@@ -108,6 +108,16 @@ impl DiskImage {
         })
     }
 
+    /// The number of the last change to the files that begin with `prefix` that is not durable; 0 if all are.
+    pub(crate) fn last_unsynced(&self, prefix: &str) -> u64 {
+        let files = self
+            .files
+            .range(prefix.to_owned()..)
+            .take_while(|(path, _)| path.starts_with(prefix));
+        let changes = files.flat_map(|(_, inode)| &self.inodes[inode].unsynced);
+        changes.map(|change| change.number).max().unwrap_or(0)
+    }
+
     /// The power goes off and on: what was not durable survives in part, as `draw` decides.
     pub(crate) fn lose_power(&mut self, draw: &mut Draw) {
         let manner = Loss::WAYS

@@ -4,6 +4,9 @@
 //! A message takes a drawn time; messages of one leg of one link arrive in order, between links any order is possible. A connection can be lost: with the call
 //! under way (it never ran) or with the reply under way (it did), and the caller cannot tell which. When the machine at the far end goes down,
 //! every link to it is lost. A lost link stays lost.
+//!
+//! Between objects of one machine a message takes no time. The legacy storage service is another matter: its files are on the objects'
+//! machine, because they must go down with the power there, but its messages take as long as those between machines.
 
 use std::{
     cell::{Cell, RefCell},
@@ -23,6 +26,9 @@ use super::{
 };
 use crate::seed::Draw;
 
+/// How the far end of a link to the legacy storage is called: `storage of Counter/a`.
+const STORAGE_SERVICE: &str = "storage of ";
+
 /// The [`Links`] port of one life.
 pub(crate) struct SimLinks {
     pub(crate) world: Rc<World>,
@@ -37,6 +43,8 @@ struct SimLink {
     far_end: Rc<Machine>,
     key: u64,
     state: RefCell<Connection>,
+    /// Messages take no time, unless links are slow.
+    is_local: bool,
     carried: Cell<u64>,
     /// When the latest message of each leg arrives: a later one may not arrive before it.
     latest: [Cell<Duration>; 2],
@@ -52,7 +60,9 @@ enum Connection {
 impl Links for SimLinks {
     fn open(&self, from: &str, to: &str) -> Rc<dyn Link> {
         let number = self.world.next_link(from, to);
+        let is_local = self.life.machine == self.far_end.name && !to.starts_with(STORAGE_SERVICE);
         Rc::new(SimLink {
+            is_local,
             world: Rc::clone(&self.world),
             owner: Rc::clone(&self.life),
             far_end: Rc::clone(&self.far_end),
@@ -75,8 +85,7 @@ impl Links for SimLinks {
 impl SimLink {
     /// How long a message takes. Whole milliseconds, so that messages often arrive at the same time and the director has a choice.
     fn latency(&self, draw: &mut Draw) -> Duration {
-        let inside_one_machine = self.owner.machine == self.far_end.name;
-        let millis = match (draw.below(16), inside_one_machine) {
+        let millis = match (draw.below(16), self.is_local) {
             (0..=9, _) | (_, true) => 0,
             (10..=13, false) => 1,
             (14, false) => draw.below(10),

@@ -20,6 +20,8 @@ struct Watched {
     files: String,
     /// Index is the batch; how many changes the disk had seen when it was committed. Batch 0 is what the files held when they were opened.
     changes_at_commit: Vec<u64>,
+    /// How many changes the disk had seen when the last batch was committed, or when the files were opened.
+    changes_seen: u64,
 }
 
 impl DurabilityOracle {
@@ -37,13 +39,19 @@ impl DurabilityOracle {
                 let watched = Watched {
                     files,
                     changes_at_commit: vec![if existing { disk.changes() } else { 0 }],
+                    changes_seen: disk.changes(),
                 };
                 self.objects.insert(object.to_owned(), watched);
                 None
             }
             "committed" => {
                 let watched = self.objects.get_mut(object)?;
-                watched.changes_at_commit.push(disk.changes());
+                // A batch that wrote nothing, such as emptying what is empty, depends on what the one before depends on.
+                let wrote = disk.last_unsynced(&watched.files) > watched.changes_seen;
+                let before = watched.changes_at_commit.last().copied();
+                let until = if wrote { disk.changes() } else { before? };
+                watched.changes_at_commit.push(until);
+                watched.changes_seen = disk.changes();
                 None
             }
             _ => self.check_output(object, event, disk),

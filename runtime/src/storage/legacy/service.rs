@@ -380,7 +380,12 @@ impl Service {
         point!("checkpoint", object = &*self.object);
         self.files
             .during_checkpoint(|| database.run(own::CHECKPOINT))
-            .map_err(|error| internal(&error))
+            .map_err(|error| {
+                // If a sync has failed, no later one proves anything. The answer that says so may be lost, and then the same changes
+                // come again: they must not be applied to these files.
+                self.close();
+                internal(&error)
+            })
     }
 
     /// Completes when everything applied before the call is durable.

@@ -4,10 +4,12 @@ mod counters;
 mod leader;
 mod ledger;
 mod limiter;
+mod mailbox;
 mod session;
 
 pub use counters::{ForgetfulCounter, RacingCounter, UnconfirmedCounter};
 pub use leader::ForgetfulElection;
 pub use ledger::SplitLedger;
 pub use limiter::MemoryLimiter;
+pub use mailbox::TrustingMailbox;
 pub use session::SplitSession;
