@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, future::Future, rc::Rc};
 
 use dormouse::{
-    Error, GetAlarmOptions, GetOptions, History, ListOptions, NodeBuilder, PutOptions, Result,
+    GetAlarmOptions, GetOptions, History, ListOptions, NodeBuilder, PutOptions, Result,
     ScheduledTime, SetAlarmOptions, Storage, StorageBackend, Transaction, Value,
 };
 
