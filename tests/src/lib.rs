@@ -35,6 +35,9 @@ mod book {
     #[doc = include_str!("../../book/src/writing-an-object.md")]
     mod writing_an_object {}
 
+    #[doc = include_str!("../../book/src/storage.md")]
+    mod storage {}
+
     #[doc = include_str!("../../book/src/writing-a-scenario.md")]
     mod writing_a_scenario {}
 
