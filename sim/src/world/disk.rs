@@ -84,23 +84,22 @@ pub(crate) struct DiskImage {
     changes: u64,
 }
 
+/// What SQLite appends to a database's name for its log.
+const LOG_SUFFIX: &str = "-wal";
+
 impl DiskImage {
     /// How many changes were made so far.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Whether what the files that begin with `prefix` say is durable, as far as it was written up to change number `until`.
+    /// Whether what a database's files say is durable, as far as it was written up to change number `until`.
     ///
     /// Of files other than logs, what a failed sync covered does not count: a checkpoint copied it from the log, where it still stands until a
     /// later checkpoint has written it again.
-    pub(crate) fn durable_through(&self, prefix: &str, until: u64) -> bool {
-        let files = self
-            .files
-            .range(prefix.to_owned()..)
-            .take_while(|(path, _)| path.starts_with(prefix));
-        files.into_iter().all(|(path, inode)| {
-            let is_log = path.ends_with("-wal");
+    pub(crate) fn durable_through(&self, database: &str, until: u64) -> bool {
+        self.data_of(database).all(|(path, inode)| {
+            let is_log = path.ends_with(LOG_SUFFIX);
             let unsynced = &self.inodes[inode].unsynced;
             unsynced
                 .iter()
@@ -108,14 +107,19 @@ impl DiskImage {
         })
     }
 
-    /// The number of the last change to the files that begin with `prefix` that is not durable; 0 if all are.
-    pub(crate) fn last_unsynced(&self, prefix: &str) -> u64 {
-        let files = self
-            .files
-            .range(prefix.to_owned()..)
-            .take_while(|(path, _)| path.starts_with(prefix));
+    /// The number of the last change to a database's files that is not durable; 0 if all are.
+    pub(crate) fn last_unsynced(&self, database: &str) -> u64 {
+        let files = self.data_of(database);
         let changes = files.flat_map(|(_, inode)| &self.inodes[inode].unsynced);
         changes.map(|change| change.number).max().unwrap_or(0)
+    }
+
+    /// The files that a database consists of. What else is kept beside it, such as the times of its commits, may be lost.
+    fn data_of(&self, database: &str) -> impl Iterator<Item = (&String, &u64)> {
+        let names = [database.to_owned(), format!("{database}{LOG_SUFFIX}")];
+        names
+            .into_iter()
+            .filter_map(|name| self.files.get_key_value(&name))
     }
 
     /// The power goes off and on: what was not durable survives in part, as `draw` decides.

@@ -16,7 +16,7 @@ pub(crate) struct DurabilityOracle {
 
 #[derive(Debug)]
 struct Watched {
-    /// The prefix of the names of the object's files.
+    /// The name of the object's database.
     files: String,
     /// Index is the batch; how many changes the disk had seen when it was committed. Batch 0 is what the files held when they were opened.
     changes_at_commit: Vec<u64>,
