@@ -47,7 +47,7 @@ impl ObjectStorage {
         let database = self.database()?;
         let depth = self.explicit.borrow().len();
         database
-            .run_once(&format!("SAVEPOINT _cf_savepoint_{depth}"))
+            .run(&format!("SAVEPOINT _cf_savepoint_{depth}"))
             .map_err(|error| self.statement_failed(&error, 0))?;
         self.explicit.borrow_mut().push(Explicit::default());
         self.closures.set(self.closures.get() + 1);
@@ -80,7 +80,7 @@ impl ObjectStorage {
         let release = format!("RELEASE _cf_savepoint_{depth}");
         if depth > 0 {
             database
-                .run_once(&release)
+                .run(&release)
                 .map_err(|error| self.statement_failed(&error, 0).with_reset())?;
             if let Some(outer) = self.explicit.borrow_mut().last_mut() {
                 outer.wrote |= ended.wrote;
@@ -90,7 +90,7 @@ impl ObjectStorage {
         }
         if !ended.wrote {
             return database
-                .run_once(&release)
+                .run(&release)
                 .map_err(|error| self.statement_failed(&error, 0).with_reset());
         }
         let confirm = if ended.confirmed {
@@ -98,7 +98,7 @@ impl ObjectStorage {
         } else {
             Confirm::Waived
         };
-        if self.commit_transaction(confirm, |database| database.run_once(&release)) {
+        if self.commit_transaction(confirm, |database| database.run(&release)) {
             Ok(())
         } else {
             self.database().map(drop)

@@ -19,7 +19,9 @@ use super::{
 use crate::{Error, Result, mutation::Mutation};
 
 /// Undoes a multi-put of which one entry failed, and nothing else (KV-43).
-const PUT_MULTIPLE: &str = "_cf_put_multiple_savepoint";
+const PUT_MULTIPLE: &str = "SAVEPOINT _cf_put_multiple_savepoint";
+const PUT_MULTIPLE_DONE: &str = "RELEASE _cf_put_multiple_savepoint";
+const PUT_MULTIPLE_UNDONE: &str = "ROLLBACK TO _cf_put_multiple_savepoint";
 
 impl ObjectStorage {
     pub(super) fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -58,23 +60,25 @@ impl ObjectStorage {
                 .iter()
                 .try_for_each(|(key, value)| self.kv_put(key, value, confirm));
         }
+        if let [(key, value)] = entries {
+            return self.kv_put(key, value, confirm);
+        }
         let database = self.for_writing(confirm)?;
-        let run = |sql: String| {
+        let run = |sql: &str| {
             database
-                .run_once(&sql)
+                .run(sql)
                 .map_err(|error| self.statement_failed(&error, 0))
         };
-        run(format!("SAVEPOINT {PUT_MULTIPLE}"))?;
+        run(PUT_MULTIPLE)?;
         let outcome = entries
             .iter()
             .try_for_each(|(key, value)| self.put_row(&database, key, value));
         match outcome {
-            Ok(()) => run(format!("RELEASE {PUT_MULTIPLE}")),
+            Ok(()) => run(PUT_MULTIPLE_DONE),
             Err(error) => {
                 if self.database().is_ok() {
-                    run(format!(
-                        "ROLLBACK TO {PUT_MULTIPLE}; RELEASE {PUT_MULTIPLE}"
-                    ))?;
+                    run(PUT_MULTIPLE_UNDONE)?;
+                    run(PUT_MULTIPLE_DONE)?;
                 }
                 Err(error)
             }

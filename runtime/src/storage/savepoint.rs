@@ -47,7 +47,7 @@ impl<'a> Savepoint<'a> {
         let database = storage.begin_write(Confirm::Required)?;
         let depth = storage.savepoints.get();
         database
-            .run_once(&format!("SAVEPOINT _cf_sync_savepoint_{depth}"))
+            .run(&format!("SAVEPOINT _cf_sync_savepoint_{depth}"))
             .map_err(|error| storage.statement_failed(&error, 0))?;
         storage.savepoints.set(depth + 1);
         Ok(Self {
@@ -65,7 +65,7 @@ impl<'a> Savepoint<'a> {
         }
         let database = self.storage.database()?;
         database
-            .run_once(&format!("RELEASE _cf_sync_savepoint_{}", self.depth))
+            .run(&format!("RELEASE _cf_sync_savepoint_{}", self.depth))
             .map_err(|error| self.storage.statement_failed(&error, 0))?;
         self.is_open = false;
         Ok(())

@@ -195,8 +195,8 @@ impl Database {
         f()
     }
 
-    /// Runs one of the runtime's own statements.
-    pub(crate) fn run(&self, sql: &'static str) -> rusqlite::Result<()> {
+    /// Runs one of the runtime's own statements, which is kept compiled.
+    pub(crate) fn run(&self, sql: &str) -> rusqlite::Result<()> {
         self.as_runtime(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
             let mut rows = statement.raw_query();
@@ -205,7 +205,7 @@ impl Database {
         })
     }
 
-    /// Opens, releases or rolls back to a savepoint: text that is not worth keeping compiled.
+    /// Runs statements that are rare: a rollback to a savepoint.
     pub(crate) fn run_once(&self, sql: &str) -> rusqlite::Result<()> {
         self.as_runtime(|connection| connection.execute_batch(sql))
     }
