@@ -90,6 +90,7 @@ impl Told {
             assert_eq!(seen(&object), *state, "{what}: {bookmark}");
             restores += 1;
         }
+        object.crash(); // what still waits would keep the disk in memory
         restores
     }
 }
@@ -124,6 +125,7 @@ fn sweep_checkpoints(history: History) {
             let left = node.lose_power(loss);
             restores += told.check(&left, 1 + number % 3, &what);
         }
+        node.tasks.clear();
     }
     println!("{points} points, {restores} restores");
     assert!(restores > 1000, "{restores} restores prove little");
@@ -183,6 +185,7 @@ fn a_restore_happens_as_a_whole_wherever_it_is_cut_off_and_can_be_undone() {
                     format!("to {back}, cut off at {point} of {points}, surviving: {loss:?}");
                 restores += told.check(&node.lose_power(loss), 2 + number % 3, &what);
             }
+            node.tasks.clear();
         }
     }
     println!("{restores} restores");
