@@ -110,6 +110,13 @@ where
         self
     }
 
+    /// Holds the objects to what the original documents, where it lets more pass: see [`NodeBuilder::strict_storage`].
+    #[must_use]
+    pub fn strict_storage(mut self) -> Self {
+        self.serves = self.serves.strict_storage();
+        self
+    }
+
     /// How many clients there are, each on a machine of its own.
     #[must_use]
     pub fn clients(mut self, clients: usize) -> Self {

@@ -87,6 +87,8 @@ impl Activation {
                 Rc::new(move || turn_began_at.get())
             },
             delete_all_deletes_alarm: node.compatibility.delete_all_deletes_alarm,
+            bytes_max: node.object_bytes_max,
+            strict: node.strict_storage,
             links: Rc::clone(&node.platform.links),
         };
         let storage = ActivationStorage::open(ActivationSetup {

@@ -33,10 +33,21 @@ impl Past {
         let Some(armed) = armed(database).map_err(failed)? else {
             return Ok(false);
         };
-        let image = self.image(Position::of_packed(armed)).map_err(|error| {
-            let reason = error.message();
-            Error::from(format!("cannot restore the bookmark: {reason}"))
-        })?;
+        let image = match self.image(Position::of_packed(armed)) {
+            Ok(image) => image,
+            Err(error) if self.is_kept() => {
+                let reason = error.message();
+                return Err(Error::from(format!(
+                    "cannot restore the bookmark: {reason}; a node with `History::off()` gives the restore up"
+                )));
+            }
+            Err(error) => {
+                // Whoever runs the node has given up the history.
+                point!("restore_dropped", object = object, reason = error.message());
+                database.run_once(own::DISARM).map_err(failed)?;
+                return Ok(true);
+            }
+        };
         point!("restore", object = object);
         database.replace_with(&image, own::DISARM).map_err(failed)?;
         self.note_commit();
@@ -50,6 +61,10 @@ impl Past {
         let mut image = Image(self.read_database()?);
         // A checkpoint of the current generation may have begun, or be over.
         if let Some(segment) = self.segment(log.generation())? {
+            let is_later = position.generation > log.generation();
+            if !is_later && !segment.reaches(position.within(log.generation())) {
+                return Err(gone());
+            }
             image.take_away(&segment)?;
         }
         if position.generation >= log.generation() {
@@ -71,8 +86,10 @@ impl Past {
         } else {
             let mut segment = None;
             for generation in (position.generation..log.generation()).rev() {
-                let older = self.segment(generation)?;
-                let older = older.ok_or_else(|| Error::from("a part of the history is gone"))?;
+                let older = self.segment(generation)?.ok_or_else(gone)?;
+                if !older.reaches(position.within(generation)) {
+                    return Err(gone());
+                }
                 image.take_away(&older)?;
                 segment = Some(older);
             }
@@ -102,6 +119,10 @@ impl Past {
     }
 }
 
+fn gone() -> Error {
+    Error::from("a part of the history is gone")
+}
+
 /// A database as one piece.
 struct Image(Vec<u8>);
 
@@ -114,9 +135,12 @@ impl Image {
         &mut self.0[end - PAGE_BYTES..end]
     }
 
-    /// Goes back to before a generation.
+    /// Goes back to before a generation, or as far as its segment leads: playing its frames gives the right state in either case.
     fn take_away(&mut self, segment: &super::Segment) -> Result<()> {
         segment.check_pages()?;
+        if segment.is_gap() {
+            return Ok(()); // its end is where we are
+        }
         let contents = &segment.contents;
         self.0
             .resize(contents.pages_before as usize * PAGE_BYTES, 0);
