@@ -16,16 +16,28 @@ pub enum Mutation {
     TwoActivations,
     /// Other events may run while a storage call of the asynchronous API is awaited.
     InputGateOpen,
+    /// What is attached to a socket is gone after its object has hibernated.
+    AttachmentLost,
+    /// An object may hibernate while an event of one of its sockets waits or runs: the event goes to an activation that is being torn down.
+    HibernatesOverSocketEvent,
+    /// A socket that closes while its object hibernates is forgotten without an event.
+    CloseLostAtHibernation,
+    /// A message that is answered without the object wakes it nevertheless.
+    AutoResponseWakes,
 }
 
 impl Mutation {
     /// All of them, in the order above.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::OutputGateOpen,
         Self::WalSyncIgnored,
         Self::CommitSplit,
         Self::TwoActivations,
         Self::InputGateOpen,
+        Self::AttachmentLost,
+        Self::HibernatesOverSocketEvent,
+        Self::CloseLostAtHibernation,
+        Self::AutoResponseWakes,
     ];
 
     /// Whether this defect is switched on for the current thread.

@@ -17,8 +17,6 @@ const ON_IMPL: &str =
 
 const NO_ALARMS: &str =
     "this version has no alarms yet: use #[durable_object] or #[durable_object(fetch)]";
-const NO_WEBSOCKETS: &str =
-    "this version has no WebSockets yet: use #[durable_object] or #[durable_object(fetch)]";
 const NOT_A_STRUCT: &str = "#[durable_object] goes on a struct";
 const GENERIC: &str =
     "a Durable Object is a struct without generic parameters: the node makes its instances";
@@ -82,9 +80,8 @@ fn check_form(form: TokenStream) -> Result<()> {
     let written = form.clone();
     let form: Ident = parse2(form).map_err(|_| Error::new_spanned(written, UNKNOWN_FORM))?;
     let refused = match form.to_string().as_str() {
-        "fetch" => return Ok(()),
+        "fetch" | "websocket" => return Ok(()),
         "alarm" => NO_ALARMS,
-        "websocket" => NO_WEBSOCKETS,
         _ => UNKNOWN_FORM,
     };
     Err(Error::new(form.span(), refused))
@@ -116,7 +113,7 @@ mod tests {
             #[derive(Debug)]
             pub(crate) struct Counter { state: State }
         };
-        for form in [quote!(), quote!(fetch)] {
+        for form in [quote!(), quote!(fetch), quote!(websocket)] {
             let expansion = expansion(form, &item);
             assert!(expansion.starts_with(&item.to_string()));
             assert!(!expansion.contains("compile_error"));
@@ -156,15 +153,11 @@ mod tests {
     }
 
     #[test]
-    fn forms_for_what_is_missing_are_refused_with_a_way_out() {
+    fn a_form_for_what_is_missing_is_refused_with_a_way_out() {
         let item = quote!(
             struct Counter;
         );
         assert!(has_error(&expansion(quote!(alarm), &item), NO_ALARMS));
-        assert!(has_error(
-            &expansion(quote!(websocket), &item),
-            NO_WEBSOCKETS
-        ));
     }
 
     #[test]

@@ -8,11 +8,13 @@
 //! - `turn`: the only place where user code is polled;
 //! - `section`: `block_concurrency_while`;
 //! - `state`: what the object's code is given;
+//! - `socket`: an event of a socket, and what becomes of sockets at the end;
 //! - `idle`: when nothing is in flight any more.
 
 mod event;
 mod idle;
 mod section;
+mod socket;
 pub(crate) mod state;
 pub(crate) mod turn;
 
@@ -25,6 +27,7 @@ use std::{
 pub(crate) use event::{Event, as_seen_by_callers};
 use futures_util::future::{AbortHandle, Abortable};
 pub(crate) use idle::Ending;
+pub(crate) use socket::{ActivationSockets, Awake, Unsent};
 
 use self::section::SectionsOfTheTurn;
 use self::turn::{Gated, Task, panic_text};
@@ -48,6 +51,9 @@ pub(crate) struct Activation {
     pub(crate) output: Rc<OutputGate>,
     pub(crate) storage: Rc<ActivationStorage>,
     pub(crate) turn_began_at: Rc<Cell<WallTime>>,
+    /// Turns so far.
+    turns: Cell<u64>,
+    sockets: ActivationSockets,
     instance: RefCell<Option<Rc<dyn Handler>>>,
     /// Tasks in flight that keep the object from hibernating.
     in_flight: Cell<usize>,
@@ -104,6 +110,8 @@ impl Activation {
             output,
             storage,
             turn_began_at,
+            turns: Cell::new(0),
+            sockets: ActivationSockets::default(),
             instance: RefCell::default(),
             in_flight: Cell::new(0),
             arrivals: Cell::new(0),
@@ -216,6 +224,7 @@ impl Activation {
             .remember_how_it_is_left(self.entry.storage_path(), self.storage.left());
         self.storage.shut_down(error.clone());
         self.output.break_with(error);
+        self.let_go_of_sockets(ending);
         for abort in self.aborts.borrow_mut().drain(..) {
             abort.abort();
         }

@@ -13,7 +13,7 @@ use super::{
     Activation,
     turn::{Gated, Task, Turn},
 };
-use crate::{Env, Error, ObjectId, Result, Storage, platform::LocalBoxFuture};
+use crate::{Env, Error, ObjectId, Result, Storage, platform::{LocalBoxFuture, WallTime}};
 
 /// The object's side of the runtime: who it is, what it stores, what it wants done in the background.
 ///
@@ -108,7 +108,7 @@ impl State {
         std::future::pending().await
     }
 
-    fn activation(&self) -> Rc<Activation> {
+    pub(crate) fn activation(&self) -> Rc<Activation> {
         self.activation
             .upgrade()
             .expect("an object's code runs only while its activation lives")
@@ -135,6 +135,10 @@ impl Date {
     pub fn now() -> Self {
         let turn = Turn::current().expect("Date::now() is called in an object's code");
         Self(turn.activation.turn_began_at.get().as_millis())
+    }
+
+    pub(crate) fn at(time: WallTime) -> Self {
+        Self(time.as_millis())
     }
 
     /// Milliseconds since 1970-01-01T00:00Z.

@@ -190,6 +190,11 @@ impl Turn {
 }
 
 impl Activation {
+    /// The number of the turn that runs, or of the last one.
+    pub(crate) fn turn_number(&self) -> u64 {
+        self.turns.get()
+    }
+
     /// Runs one turn. The clock that the code sees stands still in it (G-2).
     fn run_turn<T>(
         self: &Rc<Self>,
@@ -203,6 +208,7 @@ impl Activation {
             }
         }
         self.turn_began_at.set(self.node.platform.clock.wall());
+        self.turns.set(self.turns.get() + 1);
         point!("turn", object = &*self.label);
         let turn = Turn {
             activation: Rc::clone(self),
