@@ -24,14 +24,20 @@ pub(crate) struct Event {
 impl Activation {
     /// Queues `event` behind everything that arrived before it.
     pub(crate) fn deliver(self: &Rc<Self>, event: Event) {
-        self.arrivals.set(self.arrivals.get() + 1);
+        let number = self.arrivals.get() + 1;
+        self.arrivals.set(number);
         let Event { invocation, reply } = event;
-        point!("deliver", object = &*self.label, what = invocation.label());
+        point!(
+            "deliver",
+            object = &*self.label,
+            event = number,
+            what = invocation.label()
+        );
         let over_rpc = matches!(invocation, Invocation::Call { .. });
         let activation = Rc::clone(self);
         let handler = Gated::new(
             Rc::clone(self),
-            Task::new(Rc::clone(&self.input)),
+            Task::of_event(number, Rc::clone(&self.input)),
             async move {
                 let instance = activation.instance();
                 let result = match invocation {
@@ -62,6 +68,7 @@ impl Activation {
                     point!(
                         "output",
                         object = &*activation.label,
+                        event = number,
                         what = "reply",
                         batch = batch,
                         ok = ok
@@ -73,6 +80,7 @@ impl Activation {
                     point!(
                         "output_dropped",
                         object = &*activation.label,
+                        event = number,
                         what = "reply",
                         batch = batch
                     );

@@ -124,7 +124,7 @@ impl Activation {
 
     /// The constructor is the first to stand at the input gate, so every event finds it done (C-1).
     fn construct(self: &Rc<Self>, class: Rc<dyn Class>) {
-        let task = Task::new(Rc::clone(&self.input));
+        let task = Task::of_event(0, Rc::clone(&self.input));
         let handles_alarms = class.handles_alarms();
         let activation = Rc::clone(self);
         let constructor = Gated::new(Rc::clone(self), Rc::clone(&task), async move {

@@ -70,6 +70,7 @@ impl Report {
             plan: String::new(),
             story: String::new(),
             trace: String::new(),
+            entries: Vec::new(),
         });
         let (position, again) = (position.into(), again.into());
         Ok(Self {
