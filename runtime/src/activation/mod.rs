@@ -53,6 +53,8 @@ pub(crate) struct Activation {
     in_flight: Cell<usize>,
     /// Counts the events that arrived; an idle period is over when it changed.
     arrivals: Cell<u64>,
+    /// Says in logs in whose code something was.
+    span: tracing::Span,
     aborts: RefCell<Vec<AbortHandle>>,
     ended: Cell<bool>,
 }
@@ -99,6 +101,7 @@ impl Activation {
         let activation = Rc::new(Self {
             node: Rc::clone(node),
             entry: Rc::clone(entry),
+            span: tracing::info_span!(target: crate::instrument::TARGET, "object", id = &*label),
             label,
             input: InputGate::new(),
             output,
