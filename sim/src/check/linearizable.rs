@@ -6,7 +6,7 @@
 use std::fmt::{self, Debug};
 
 use super::{
-    Check, Observed, Violation,
+    Check, Mark, Observed, Violation,
     linearizability::{self, Budget, Verdict},
     model::Model,
 };
@@ -65,7 +65,12 @@ where
                 } else {
                     PROMISE_ORDER
                 };
-                Err(Violation::new(promise, violation.to_string()))
+                let stuck = Mark::call(&calls[violation.stuck]);
+                let last = violation.longest_prefix.last();
+                let last = last.map(|last| Mark::call(&calls[*last]));
+                let mut found = Violation::new(promise, violation.to_string()).at(stuck);
+                found.marks.extend(last);
+                Err(found)
             }
         }
     }
