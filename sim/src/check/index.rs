@@ -17,6 +17,12 @@ pub(super) struct Index {
     len: usize,
 }
 
+impl Default for Index {
+    fn default() -> Self {
+        Self::with_capacity(1)
+    }
+}
+
 impl Index {
     /// Holds so many numbers before it grows.
     pub(super) fn with_capacity(capacity: usize) -> Self {

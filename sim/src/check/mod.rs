@@ -10,6 +10,7 @@ pub mod invariant;
 pub mod linearizability;
 pub mod linearizable;
 pub mod model;
+pub mod transactions;
 
 use std::fmt;
 
