@@ -154,7 +154,9 @@ impl<T: DurableObject + ObjectClass> Handler for RustObject<T> {
                     was_clean,
                 } => {
                     let code = usize::from(code);
-                    self.0.websocket_close(socket, code, reason, was_clean).await
+                    self.0
+                        .websocket_close(socket, code, reason, was_clean)
+                        .await
                 }
                 SocketEvent::Error { socket, error } => self.0.websocket_error(socket, error).await,
             }

@@ -80,6 +80,7 @@
 //! ```
 
 pub mod check;
+mod client_socket;
 mod executor;
 pub mod explore;
 pub mod fault;
@@ -99,6 +100,7 @@ pub use crate::{
     check::{
         Check, Observed, Violation, invariant::Invariant, linearizable::Linearizable, model::Model,
     },
+    client_socket::{ClientSocket, Heard},
     fault::{FaultKind, Faults},
     history::{Call, History, Moment, Outcome},
     machine::run_on_a_machine,

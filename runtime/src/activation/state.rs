@@ -13,7 +13,10 @@ use super::{
     Activation,
     turn::{Gated, Task, Turn},
 };
-use crate::{Env, Error, ObjectId, Result, Storage, platform::{LocalBoxFuture, WallTime}};
+use crate::{
+    Env, Error, ObjectId, Result, Storage,
+    platform::{LocalBoxFuture, WallTime},
+};
 
 /// The object's side of the runtime: who it is, what it stores, what it wants done in the background.
 ///

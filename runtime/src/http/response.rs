@@ -187,6 +187,12 @@ impl Response {
         self.init.websocket
     }
 
+    /// The socket, if it has one.
+    #[cfg(feature = "server")]
+    pub(crate) fn socket(&self) -> Option<&WebSocket> {
+        self.init.websocket.as_ref()
+    }
+
     /// The same response with this socket in place of its own.
     pub fn with_websocket(mut self, websocket: Option<WebSocket>) -> Self {
         self.init.websocket = websocket;
@@ -436,7 +442,12 @@ mod tests {
     fn only_statuses_from_200_to_599_leave() {
         for status in [0, 101, 199, 600] {
             assert_eq!(
-                refusal(Response::builder().with_status(status).empty().checked(false)),
+                refusal(
+                    Response::builder()
+                        .with_status(status)
+                        .empty()
+                        .checked(false)
+                ),
                 "RangeError: Responses may only be constructed with status codes in the range 200 to 599, inclusive."
             );
         }

@@ -179,7 +179,10 @@ impl Entry {
         let mut with_sockets = node.router.with_sockets.borrow_mut();
         let key = self.key();
         let is_this = |entry: &Rc<Self>| std::ptr::eq(&raw const **entry, self);
-        let gone = with_sockets.get(&key).is_some_and(is_this).then(|| with_sockets.remove(&key));
+        let gone = with_sockets
+            .get(&key)
+            .is_some_and(is_this)
+            .then(|| with_sockets.remove(&key));
         drop(with_sockets);
         drop(gone); // it may be the last one that held it
     }

@@ -88,12 +88,19 @@ impl Length {
         self.tag();
         // Integers of 31 bits are written as such, zigzag coded.
         let small = -1_073_741_824.0..=1_073_741_823.0;
-        #[expect(clippy::cast_possible_truncation, reason = "it is in the range just tested")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it is in the range just tested"
+        )]
         let integer = number as i64;
         let is_minus_zero = number == 0.0 && number.is_sign_negative();
         #[expect(clippy::cast_precision_loss, reason = "31 bits fit")]
         if small.contains(&number) && integer as f64 == number && !is_minus_zero {
-            let zigzag = if integer < 0 { -2 * integer - 1 } else { 2 * integer };
+            let zigzag = if integer < 0 {
+                -2 * integer - 1
+            } else {
+                2 * integer
+            };
             self.varint(usize::try_from(zigzag).expect("32 bits fit"));
         } else {
             self.0 += 8;
@@ -209,11 +216,22 @@ mod tests {
     #[test]
     fn sizes_are_those_that_were_recorded_from_the_original() {
         // (recorded: websockets/attachments)
-        for (characters, bytes) in [(16_379, 16_384), (16_380, 16_385), (16_384, 16_390), (20_000, 20_006)] {
-            assert_eq!(serialized_bytes(&Value::from("x".repeat(characters))), bytes);
+        for (characters, bytes) in [
+            (16_379, 16_384),
+            (16_380, 16_385),
+            (16_384, 16_390),
+            (20_000, 20_006),
+        ] {
+            assert_eq!(
+                serialized_bytes(&Value::from("x".repeat(characters))),
+                bytes
+            );
         }
         for (characters, bytes) in [(8_190, 16_386), (8_192, 16_390)] {
-            assert_eq!(serialized_bytes(&Value::from("\u{4e00}".repeat(characters))), bytes);
+            assert_eq!(
+                serialized_bytes(&Value::from("\u{4e00}".repeat(characters))),
+                bytes
+            );
         }
         for (length, bytes) in [(16_376, 16_387), (16_380, 16_391)] {
             let view = View::new(ViewKind::Uint8Array, vec![0; length]);

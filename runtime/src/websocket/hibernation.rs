@@ -62,7 +62,12 @@ impl HibernatableSockets {
     ///
     /// # Errors
     /// With the original's texts, in the original's order (W-1).
-    pub(super) fn accept(&self, entry: &Rc<Entry>, socket: &WebSocket, tags: &[&str]) -> Result<()> {
+    pub(super) fn accept(
+        &self,
+        entry: &Rc<Entry>,
+        socket: &WebSocket,
+        tags: &[&str],
+    ) -> Result<()> {
         let (connection, at) = (socket.connection(), socket.at());
         let end = connection.end(at);
         // Exact texts of the original (api/actor-state.c++, io/legacy-hibernation-manager.c++, api/web-socket.c++).
@@ -131,7 +136,10 @@ impl HibernatableSockets {
     /// The newest first (W-4).
     pub(super) fn all(&self) -> Vec<WebSocket> {
         let all = self.all.borrow();
-        all.values().rev().map(|attached| attached.socket()).collect()
+        all.values()
+            .rev()
+            .map(|attached| attached.socket())
+            .collect()
     }
 
     /// The oldest first (W-4).
@@ -139,10 +147,6 @@ impl HibernatableSockets {
         let (all, by_tag) = (self.all.borrow(), self.by_tag.borrow());
         let numbers = by_tag.get(tag).map_or(&[][..], Vec::as_slice);
         numbers.iter().map(|number| all[number].socket()).collect()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.all.borrow().is_empty()
     }
 
     /// Breaks every connection: the object is being reset. Nobody at the object ever hears of it.

@@ -5,8 +5,7 @@ use std::{fmt, rc::Rc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    EventStream, WebSocketIncomingMessage,
-    attachment,
+    EventStream, WebSocketIncomingMessage, attachment,
     connection::{Accepted, Connection, Frame, Role, end_label, other},
 };
 use crate::{
@@ -51,7 +50,9 @@ impl WebSocketPair {
     /// If it is not an object's code that asks.
     pub fn new() -> Result<Self> {
         let turn = Turn::current().ok_or_else(|| {
-            Error::from("a WebSocketPair is made in an object's code, while an event of it is handled")
+            Error::from(
+                "a WebSocketPair is made in an object's code, while an event of it is handled",
+            )
         })?;
         let platform = &turn.activation.node.platform;
         let link = platform.links.open_socket(&turn.activation.label);

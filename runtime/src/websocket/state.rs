@@ -68,7 +68,8 @@ impl State {
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
     pub fn get_websockets(&self) -> Vec<WebSocket> {
-        self.sockets().map_or_else(Vec::new, |sockets| sockets.all())
+        self.sockets()
+            .map_or_else(Vec::new, |sockets| sockets.all())
     }
 
     /// Those of them that have this tag, the oldest first (W-4).
@@ -94,7 +95,11 @@ impl State {
     /// The socket was not accepted with [`accept_web_socket`](Self::accept_web_socket), with the original's texts (W-7).
     pub fn try_get_tags(&self, websocket: &WebSocket) -> Result<Vec<String>> {
         let attached = held(websocket)?;
-        Ok(attached.tags().iter().map(|tag| (**tag).to_owned()).collect())
+        Ok(attached
+            .tags()
+            .iter()
+            .map(|tag| (**tag).to_owned())
+            .collect())
     }
 
     /// From now on text that is equal to the pair's request is answered by its response, on every socket that the node holds for this object. The object is not

@@ -109,7 +109,11 @@ impl Connection {
     /// How many bytes were sent from the end `from` and are not read yet.
     pub(super) fn waiting(&self, from: SocketEnd) -> usize {
         let reader = self.end(other(from));
-        let unread = reader.listeners.borrow().as_ref().map_or(0, |listeners| listeners.unread());
+        let unread = reader
+            .listeners
+            .borrow()
+            .as_ref()
+            .map_or(0, |listeners| listeners.unread());
         self.end(from).traffic.leaving_bytes.get() + reader.traffic.arrived_bytes.get() + unread
     }
 
@@ -117,7 +121,9 @@ impl Connection {
         let traffic = &self.end(from).traffic;
         let nth = traffic.sent.get() + 1;
         traffic.sent.set(nth);
-        traffic.leaving_bytes.set(traffic.leaving_bytes.get() + frame.bytes());
+        traffic
+            .leaving_bytes
+            .set(traffic.leaving_bytes.get() + frame.bytes());
         traffic.leaving.borrow_mut().push_back(Leaving {
             frame,
             nth,
@@ -243,7 +249,9 @@ impl Connection {
             return;
         }
         let traffic = &end.traffic;
-        traffic.arrived_bytes.set(traffic.arrived_bytes.get() + arrived.frame.bytes());
+        traffic
+            .arrived_bytes
+            .set(traffic.arrived_bytes.get() + arrived.frame.bytes());
         traffic.arrived.borrow_mut().push_back(arrived);
         self.call(at);
     }
@@ -270,10 +278,13 @@ impl Connection {
         point!("socket_lost", socket = self.number(), end = end_label(at));
         end.change(|closing| closing.broken = true);
         end.traffic.forget_leaving();
-        self.arrive(at, Arrived {
-            frame: Frame::Cut,
-            nth: 0,
-        });
+        self.arrive(
+            at,
+            Arrived {
+                frame: Frame::Cut,
+                nth: 0,
+            },
+        );
     }
 
     /// The activation that used the end `at` ends: the connection breaks, unless it was closed from this side.
@@ -336,7 +347,8 @@ impl super::connection::Traffic {
         if arrived.is_empty() {
             *arrived = VecDeque::new(); // and its memory
         }
-        self.arrived_bytes.set(self.arrived_bytes.get() - next.frame.bytes());
+        self.arrived_bytes
+            .set(self.arrived_bytes.get() - next.frame.bytes());
         Some(next)
     }
 }
@@ -345,7 +357,12 @@ impl End {
     /// The next frame to be read, put back: it could not be handed on.
     pub(super) fn put_back(&self, frame: Frame) {
         let traffic = &self.traffic;
-        traffic.arrived_bytes.set(traffic.arrived_bytes.get() + frame.bytes());
-        traffic.arrived.borrow_mut().push_front(Arrived { frame, nth: 0 });
+        traffic
+            .arrived_bytes
+            .set(traffic.arrived_bytes.get() + frame.bytes());
+        traffic
+            .arrived
+            .borrow_mut()
+            .push_front(Arrived { frame, nth: 0 });
     }
 }

@@ -192,7 +192,12 @@ pub const KEY_VALUE_POINTS: [&str; 5] = [
 pub const DELETE_ALL_POINT: &str = "delete_all";
 
 /// The injection points of sockets: a scenario that uses some asks for them ([`Scenario::also_at`](crate::Scenario::also_at)).
-pub const SOCKET_POINTS: [&str; 4] = ["socket_accept", "socket_event", "socket_read", "socket_send"];
+pub const SOCKET_POINTS: [&str; 4] = [
+    "socket_accept",
+    "socket_event",
+    "socket_read",
+    "socket_send",
+];
 
 /// Which faults a scenario is run with.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -191,6 +191,10 @@ impl World {
         self.sockets_made.get()
     }
 
+    pub(crate) fn uses_sockets(&self) -> bool {
+        self.sockets_made.get() > 0
+    }
+
     fn living_sockets(&self) -> Vec<Rc<SimSocket>> {
         let mut sockets = self.sockets.borrow_mut();
         sockets.retain(|socket| socket.strong_count() > 0);
@@ -199,7 +203,11 @@ impl World {
 
     /// One of the sockets between two machines that are open now; which one is drawn.
     fn draw_socket(&self, kind: FaultKind) -> Option<(Rc<SimSocket>, u64)> {
-        let open: Vec<_> = self.living_sockets().into_iter().filter(|socket| socket.is_open()).collect();
+        let open: Vec<_> = self
+            .living_sockets()
+            .into_iter()
+            .filter(|socket| socket.is_open())
+            .collect();
         let which = self.faults.borrow().effects.of(kind);
         let mut draw = self.seed.draw("faults", kind.label(), which);
         let count = u64::try_from(open.len()).ok().filter(|&count| count > 0)?;
@@ -210,7 +218,10 @@ impl World {
     /// Whether `holder` is a client on a machine of its own; all other code runs beside the objects.
     pub(crate) fn is_client(&self, holder: &str) -> bool {
         let machines = self.machines.borrow();
-        machines.iter().skip(1).any(|machine| *machine.name == *holder)
+        machines
+            .iter()
+            .skip(1)
+            .any(|machine| *machine.name == *holder)
     }
 
     // Machines.
@@ -519,7 +530,11 @@ impl World {
             }
             FaultKind::HalfOpenSocket => {
                 if let Some((socket, drawn)) = self.draw_socket(fault.kind) {
-                    let from = if drawn % 2 == 0 { SocketEnd::Near } else { SocketEnd::Far };
+                    let from = if drawn % 2 == 0 {
+                        SocketEnd::Near
+                    } else {
+                        SocketEnd::Far
+                    };
                     self.note_socket_fault(fault.kind, &socket);
                     socket.silence(from);
                 }
