@@ -9,6 +9,7 @@
 )]
 
 pub mod audited_counter;
+pub mod chat_room;
 pub mod counter;
 pub mod faulty;
 pub mod leader_election;
@@ -21,6 +22,7 @@ use dormouse::NodeBuilder;
 
 pub use crate::{
     audited_counter::{AuditLog, AuditedCounter},
+    chat_room::ChatRoom,
     counter::Counter,
     leader_election::LeaderElection,
     ledger::Ledger,
@@ -34,6 +36,7 @@ pub fn bundled() -> NodeBuilder {
     NodeBuilder::new("dormouse")
         .object::<AuditLog>("AUDIT_LOG")
         .object::<AuditedCounter>("AUDITED_COUNTER")
+        .object::<ChatRoom>("CHAT_ROOM")
         .object::<Counter>("COUNTER")
         .object::<LeaderElection>("LEADER")
         .object::<Ledger>("LEDGER")
