@@ -6,22 +6,22 @@
 use std::{rc::Rc, time::Duration};
 
 use dormouse::{
-    Headers, Method, Node, Request, RequestInit,
+    DurableObject, Env, Headers, Method, Node, NodeBuilder, Request, RequestInit, Response, Result,
+    State, WebSocket, WebsocketEvent, durable_object,
     platform::{Platform, Stream},
     server::{self, FetchHandler, Limits},
 };
 use dormouse_sim::{Seed, run_on_a_machine};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+use url::Url;
 
 /// Where the front listens: every simulated machine has its own addresses.
 const ADDRESS: &str = "127.0.0.1:80";
 
 /// A node with its front, both on `platform`.
-async fn start(platform: &Platform) -> Node {
-    let node = dormouse_objects::bundled()
-        .start(platform.clone())
-        .expect("an empty folder");
+async fn start(platform: &Platform, serves: NodeBuilder) -> Node {
+    let node = serves.start(platform.clone()).expect("an empty folder");
     let listener = platform.network.listen(ADDRESS).await.expect("a free port");
     let env = node.env();
     let handler: FetchHandler = Rc::new(move |request: Request| {
@@ -103,7 +103,7 @@ async fn an_evening(platform: Platform) -> Vec<String> {
         let clock = &platform.clock;
         clock.sleep_until(clock.now() + time).await;
     };
-    let node = start(&platform).await;
+    let node = start(&platform, dormouse_objects::bundled()).await;
     let mut ann = Visitor::enter(&platform, "ann").await;
     let mut bob = Visitor::enter(&platform, "bob").await;
     assert_eq!(ann.hear().await, r#"{"text":"bob joined"}"#);
@@ -136,6 +136,71 @@ async fn an_evening(platform: Platform) -> Vec<String> {
     );
     log.append(&mut ann.log);
     log
+}
+
+/// Opens a socket to the front, and answers one greeting.
+#[durable_object]
+struct Dialer {
+    state: State,
+}
+
+impl DurableObject for Dialer {
+    fn new(state: State, _: Env) -> Self {
+        Self { state }
+    }
+
+    async fn fetch(&self, _: Request) -> Result<Response> {
+        let url = Url::parse(&format!("ws://{ADDRESS}/?username=dialer"))?;
+        let socket = WebSocket::connect(url).await?;
+        let refused = self.state.try_accept_web_socket(&socket);
+        assert!(refused.is_err(), "it never hibernates (W-1)");
+        socket.accept()?;
+        self.state.wait_until(async move {
+            let mut events = socket.events().expect("always");
+            while let Some(Ok(event)) = events.next().await {
+                if let WebsocketEvent::Message(message) = event
+                    && message
+                        .text()
+                        .is_some_and(|text| text.contains("ann: hello"))
+                {
+                    let answer = r#"{"text":"hello back"}"#;
+                    socket.send_with_str(answer).expect("it is open");
+                    let closed = socket.close(Some(4000), Some("done"));
+                    closed.expect("a good code");
+                }
+            }
+        });
+        Response::empty()
+    }
+}
+
+#[test]
+fn an_object_opens_a_socket_itself_and_stays_in_memory_as_long_as_it_is_open() {
+    for seed in 0..4 {
+        run_on_a_machine(Seed(seed), |platform| async move {
+            let serves = dormouse_objects::bundled().object::<Dialer>("DIALER");
+            let node = start(&platform, serves).await;
+            let mut ann = Visitor::enter(&platform, "ann").await;
+            let dialer = node.env().durable_object("DIALER");
+            let dialer = dialer.and_then(|dialers| dialers.get_by_name("d"));
+            let dialed = dialer.expect("it is served").fetch_with_str("https://d/");
+            assert_eq!(dialed.await.expect("it connects").status_code(), 200);
+            assert_eq!(ann.hear().await, r#"{"text":"dialer joined"}"#);
+            let clock = &platform.clock;
+            clock
+                .sleep_until(clock.now() + Duration::from_secs(30))
+                .await;
+            assert_eq!(node.activation_count(), 1, "the room sleeps, he does not");
+            ann.say("hello").await;
+            assert_eq!(ann.hear().await, r#"{"text":"ann: hello"}"#);
+            assert_eq!(ann.hear().await, r#"{"text":"dialer: hello back"}"#);
+            assert_eq!(ann.hear().await, r#"{"text":"dialer left"}"#);
+            clock
+                .sleep_until(clock.now() + Duration::from_secs(11))
+                .await;
+            assert_eq!(node.activation_count(), 0);
+        });
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@
 
 mod connection;
 mod date;
+mod dial;
 mod frames;
 mod socket;
 mod wire;

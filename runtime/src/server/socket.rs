@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     Headers, Method, Request, WebSocket,
-    platform::{SocketEnd, Stream},
+    platform::{Entropy, SocketEnd, Stream},
     websocket::connection::{Connection, Frame},
 };
 
@@ -103,9 +103,19 @@ pub(super) struct Upgraded {
 
 /// Passes frames on until one side is gone, or the server shuts down: sockets get no grace (lifecycle 6.6).
 pub(super) async fn run(upgraded: Upgraded, front: Front) {
-    let mut relay = Relay::new(upgraded, front.limits.message_bytes_max);
+    let relay = Relay::new(upgraded, front.limits.message_bytes_max, None);
     let stopped = front.stopped.clone();
     drop(front);
+    pass_on(relay, stopped).await;
+}
+
+/// Passes frames on until one side is gone, as the one who asked for the socket: his frames are masked.
+pub(super) async fn run_as_client(upgraded: Upgraded, masks: Rc<dyn Entropy>) {
+    let relay = Relay::new(upgraded, MESSAGE_BYTES_MAX, Some(masks));
+    pass_on(relay, std::future::pending()).await;
+}
+
+async fn pass_on(mut relay: Relay, stopped: impl Future<Output = ()> + Unpin) {
     let over = poll_fn(|cx| relay.poll(cx));
     if let Either::Left((Err(error), _)) = select(over, stopped).await {
         tracing::debug!(%error, "a socket's connection broke");
@@ -118,6 +128,8 @@ struct Relay {
     end: SocketEnd,
     stream: Box<dyn Stream>,
     reader: FrameReader,
+    /// Where the masks of a client's frames come from.
+    masks: Option<Rc<dyn Entropy>>,
     /// Bytes to be written, and how many of them are. Empty, and without memory, while nothing is under way.
     out: Vec<u8>,
     written: usize,
@@ -137,7 +149,7 @@ struct Phase {
 }
 
 impl Relay {
-    fn new(upgraded: Upgraded, message_bytes_max: usize) -> Self {
+    fn new(upgraded: Upgraded, message_bytes_max: usize, masks: Option<Rc<dyn Entropy>>) -> Self {
         let Upgraded {
             stream,
             read,
@@ -150,6 +162,7 @@ impl Relay {
             end,
             stream,
             reader: FrameReader::new(&read, message_bytes_max),
+            masks,
             out: Vec::new(),
             written: 0,
             unflushed: false,
@@ -208,12 +221,21 @@ impl Relay {
         Ok(Poll::Ready(()))
     }
 
+    fn mask(&self) -> Mask {
+        self.masks.as_ref().map_or(Mask::None, |masks| {
+            let mut mask = [0; 4];
+            masks.fill(&mut mask);
+            Mask::With(mask)
+        })
+    }
+
     fn write_frame(&mut self, frame: Frame) {
+        let mask = self.mask();
         match frame {
-            Frame::Message(message) => frames::write_message(&mut self.out, &message, Mask::None),
+            Frame::Message(message) => frames::write_message(&mut self.out, &message, mask),
             Frame::Close(close) => {
                 let close = close.as_ref().map(|(code, reason)| (*code, &**reason));
-                frames::write_close(&mut self.out, close, Mask::None);
+                frames::write_close(&mut self.out, close, mask);
                 self.phase.object_closed = true;
             }
             Frame::Cut | Frame::Failed(_) => unreachable!("they end the relay"),
@@ -228,7 +250,10 @@ impl Relay {
             Ok(Incoming::Message(message)) => {
                 self.connection.relay(self.end, Frame::Message(message));
             }
-            Ok(Incoming::Ping(bytes)) => frames::write_pong(&mut self.out, &bytes, Mask::None),
+            Ok(Incoming::Ping(bytes)) => {
+                let mask = self.mask();
+                frames::write_pong(&mut self.out, &bytes, mask);
+            }
             Ok(Incoming::Pong) => {}
             Ok(Incoming::Close(close)) => {
                 self.phase.client_closed = true;
@@ -237,7 +262,8 @@ impl Relay {
             Err(Violation { code, why }) => {
                 self.phase.failed = true;
                 if !self.phase.object_closed {
-                    frames::write_close(&mut self.out, Some((code, &why)), Mask::None);
+                    let mask = self.mask();
+                    frames::write_close(&mut self.out, Some((code, &why)), mask);
                 }
                 self.connection.relay_violation(self.end, code, &why);
             }

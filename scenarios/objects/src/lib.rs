@@ -15,6 +15,7 @@ pub mod faulty;
 pub mod leader_election;
 pub mod ledger;
 pub mod mailbox;
+pub mod megaphone;
 pub mod rate_limiter;
 pub mod user_session;
 
@@ -27,6 +28,7 @@ pub use crate::{
     leader_election::LeaderElection,
     ledger::Ledger,
     mailbox::Mailbox,
+    megaphone::Megaphone,
     rate_limiter::RateLimiter,
     user_session::UserSession,
 };
@@ -41,6 +43,7 @@ pub fn bundled() -> NodeBuilder {
         .object::<LeaderElection>("LEADER")
         .object::<Ledger>("LEDGER")
         .object::<Mailbox>("MAILBOX")
+        .object::<Megaphone>("MEGAPHONE")
         .object::<RateLimiter>("RATE_LIMITER")
         .object::<UserSession>("USER_SESSION")
 }

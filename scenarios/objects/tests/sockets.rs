@@ -23,10 +23,16 @@ use tokio_tungstenite::{
 type Socket = WebSocketStream<TcpStream>;
 
 async fn enter(server: &Server, room: &str, name: &str) -> Socket {
+    connect(server, &format!("CHAT_ROOM/{room}/?username={name}")).await
+}
+
+async fn connect(server: &Server, path: &str) -> Socket {
     let address = &server.address;
     let stream = TcpStream::connect(address).await.expect("a running server");
-    let url = format!("ws://{address}/CHAT_ROOM/{room}/?username={name}");
-    client_async(url, stream).await.expect("an upgrade").0
+    client_async(format!("ws://{address}/{path}"), stream)
+        .await
+        .expect("an upgrade")
+        .0
 }
 
 async fn say(socket: &mut Socket, text: &str) {
@@ -250,6 +256,93 @@ fn a_request_that_is_no_handshake_is_refused_with_a_reason() {
             assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
             assert!(answer.ends_with(reason), "{answer}");
         }
+        server.kill();
+    });
+}
+
+/// The resident memory of a process, in bytes.
+fn resident(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process.id()));
+    let status = status.expect("the process runs, on Linux");
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .expect("its memory");
+    let kibibytes: u64 = line
+        .split_whitespace()
+        .nth(1)
+        .and_then(|it| it.parse().ok())
+        .expect("a number");
+    kibibytes * 1024
+}
+
+/// Bytes for each of so many sockets.
+fn each(before: u64, after: u64, sockets: u64) -> u64 {
+    after.saturating_sub(before) / sockets
+}
+
+#[test]
+#[ignore = "a measurement: run it with --ignored --nocapture, and with room for 6000 open files"]
+fn measure_memory_of_sleeping_sockets_and_messages_through_one_object() {
+    const ROOM: u64 = 5_000;
+    const ROOMS: u64 = 1_000;
+    against_a_server(async |server| {
+        drop(enter(&server, "warm", "up").await);
+        let empty = resident(&server);
+        let mut rooms = Vec::new();
+        for room in 0..ROOMS {
+            rooms.push(enter(&server, &room.to_string(), "ann").await);
+        }
+        let awake = resident(&server);
+        tokio::time::sleep(Duration::from_secs(13)).await;
+        let asleep = resident(&server);
+        println!(
+            "{ROOMS} objects with one socket: {} bytes each awake, {} asleep",
+            each(empty, awake, ROOMS),
+            each(empty, asleep, ROOMS)
+        );
+        drop(rooms);
+        tokio::time::sleep(Duration::from_secs(13)).await;
+        let empty = resident(&server);
+        let mut room = Vec::new();
+        for _ in 0..ROOM {
+            room.push(connect(&server, "MEGAPHONE/full/").await);
+        }
+        let awake = resident(&server);
+        tokio::time::sleep(Duration::from_secs(13)).await;
+        let asleep = resident(&server);
+        println!(
+            "{ROOM} sockets of one object: {} bytes each awake, {} asleep",
+            each(empty, awake, ROOM),
+            each(empty, asleep, ROOM)
+        );
+        let began = std::time::Instant::now();
+        room[0]
+            .send(Message::text("to all"))
+            .await
+            .expect("an open socket");
+        for socket in &mut room {
+            assert_eq!(hear(socket).await, "to all");
+        }
+        println!(
+            "a broadcast that wakes it reached all of them in {:?}",
+            began.elapsed()
+        );
+        drop(room);
+        let mut one = connect(&server, "MEGAPHONE/busy/").await;
+        const MESSAGES: u32 = 20_000;
+        let began = std::time::Instant::now();
+        for batch in 0..MESSAGES / 100 {
+            for _ in 0..100 {
+                one.feed(Message::text("x")).await.expect("an open socket");
+            }
+            one.flush().await.expect("an open socket");
+            for _ in 0..100 {
+                assert_eq!(hear(&mut one).await, "x", "batch {batch}");
+            }
+        }
+        let rate = f64::from(MESSAGES) / began.elapsed().as_secs_f64();
+        println!("one socket, 100 messages under way: {rate:.0} messages/s there and back");
         server.kill();
     });
 }
