@@ -68,16 +68,17 @@ impl Campaign {
         let progress = self.progress_bar(&tally);
         let mut samples = Samples::default();
         let (started, before) = (Instant::now(), tally.seconds);
-        let mut saved = Instant::now();
+        let mut saved: Option<Instant> = None;
         let outcome = pool::run(tasks, self.jobs, |finished| {
             progress.inc(finished.summary.seeds);
             progress.set_message(finished.task.suite.clone());
             let index = row_of[&finished.task.suite];
             let goes_on = add(&mut tally, index, finished, self.asked.after_failure, &mut samples);
             tally.seconds = before + started.elapsed();
-            if let Some(path) = self.checkpoint.as_ref().filter(|_| saved.elapsed() >= CHECKPOINT_EVERY) {
+            let is_old = saved.is_none_or(|saved| saved.elapsed() >= CHECKPOINT_EVERY);
+            if let Some(path) = self.checkpoint.as_ref().filter(|_| is_old) {
                 tally.save(path).map_err(io::Error::other)?;
-                saved = Instant::now();
+                saved = Some(Instant::now());
             }
             Ok(goes_on)
         });
