@@ -9,7 +9,7 @@ use super::{
     turn::{Gated, Task},
 };
 use crate::{
-    Error, Response, Result,
+    Error, Result,
     handler::{Invocation, Reply},
     instrument::point,
 };
@@ -24,6 +24,7 @@ pub(crate) struct Event {
 impl Activation {
     /// Queues `event` behind everything that arrived before it.
     pub(crate) fn deliver(self: &Rc<Self>, event: Event) {
+        self.construct_once();
         let number = self.arrivals.get() + 1;
         self.arrivals.set(number);
         let Event { invocation, reply } = event;
@@ -41,11 +42,13 @@ impl Activation {
             async move {
                 let instance = activation.instance();
                 let result = match invocation {
-                    Invocation::Fetch(request) => instance
-                        .fetch(request)
-                        .await
-                        .and_then(Response::checked)
-                        .map(Reply::Response),
+                    Invocation::Fetch(request) => {
+                        let upgrades = request.upgrades();
+                        let response = instance.fetch(request).await;
+                        response
+                            .and_then(|response| response.checked(upgrades))
+                            .map(Reply::Response)
+                    }
                     Invocation::Call { method, arguments } => {
                         instance.call(method, arguments).await.map(Reply::Value)
                     }

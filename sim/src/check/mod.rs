@@ -5,10 +5,12 @@
 //! [`invariant`]s of the author's own.
 
 pub mod activations;
+mod index;
 pub mod invariant;
 pub mod linearizability;
 pub mod linearizable;
 pub mod model;
+pub mod transactions;
 
 use std::fmt;
 
