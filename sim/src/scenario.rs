@@ -6,8 +6,8 @@
 use std::{
     fmt::{self, Debug},
     future::Future,
-    panic::Location,
     ops::RangeInclusive,
+    panic::Location,
     rc::Rc,
     time::Duration,
 };
@@ -112,6 +112,13 @@ where
                 self.points.push(point);
             }
         }
+        self
+    }
+
+    /// Holds the objects to what the original documents, where it lets more pass: see [`NodeBuilder::strict_storage`].
+    #[must_use]
+    pub fn strict_storage(mut self) -> Self {
+        self.serves = self.serves.strict_storage();
         self
     }
 

@@ -107,6 +107,8 @@ impl Activation {
                         .map_or_else(|| at_the_start.clone(), |entry| entry.address())
                 }
             }),
+            bytes_max: node.object_bytes_max,
+            strict: node.strict_storage,
             links: Rc::clone(&node.platform.links),
         };
         let storage = ActivationStorage::open(ActivationSetup {

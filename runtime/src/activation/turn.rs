@@ -226,9 +226,7 @@ impl Activation {
             task: Rc::clone(task),
         };
         let leave = Leave(CURRENT.replace(Some(turn)));
-        let outcome = self
-            .span
-            .in_scope(|| catch_unwind(AssertUnwindSafe(code)));
+        let outcome = self.span.in_scope(|| catch_unwind(AssertUnwindSafe(code)));
         drop(leave);
         if outcome.is_ok() && !self.has_ended() {
             self.storage.end_turn();

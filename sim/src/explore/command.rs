@@ -3,12 +3,7 @@
 //! Exit codes: 0 all as expected, 1 something was found (or not found), 2 the command was used wrongly or could not do its work.
 
 use std::{
-    io::Write as _,
-    num::NonZeroUsize,
-    panic::Location,
-    path::PathBuf,
-    process::ExitCode,
-    thread,
+    io::Write as _, num::NonZeroUsize, panic::Location, path::PathBuf, process::ExitCode, thread,
     time::Duration,
 };
 
@@ -165,7 +160,9 @@ pub(super) struct Finding {
 /// Runs the command with the program's arguments.
 pub fn main(suites: &[Listed]) -> ExitCode {
     let arguments = Arguments::parse(); // ends the program with code 2 for wrong usage
-    let ask = arguments.command.unwrap_or_else(|| Ask::Explore(Explore::default()));
+    let ask = arguments
+        .command
+        .unwrap_or_else(|| Ask::Explore(Explore::default()));
     match carry_out(suites, ask) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -255,30 +252,51 @@ fn environment() -> anyhow::Result<Environment> {
 /// The options, and where they say nothing the environment.
 fn campaign(options: &Explore, environment: &Environment) -> anyhow::Result<Campaign> {
     let time = options.time.or(environment.time);
-    let seeds = options.seeds.or(environment.seeds).or(environment.seed.map(|Seed(seed)| Seeds::Range(seed, seed.saturating_add(1))));
+    let seeds = options.seeds.or(environment.seeds).or(environment
+        .seed
+        .map(|Seed(seed)| Seeds::Range(seed, seed.saturating_add(1))));
     let range = match (seeds, options.first) {
-        (Some(Seeds::Range(..)), Some(_)) if options.seeds.is_some() => bail!("--seeds says where to begin, and so does --first: leave one of them out"),
+        (Some(Seeds::Range(..)), Some(_)) if options.seeds.is_some() => {
+            bail!("--seeds says where to begin, and so does --first: leave one of them out")
+        }
         (Some(Seeds::Range(first, end)), None) => first..end,
-        (Some(Seeds::Range(..)), Some(Seed(first))) => Seeds::Count(SEEDS_DEFAULT).from(first).map_err(anyhow::Error::msg)?,
-        (Some(count), first) => count.from(first.unwrap_or(Seed(0)).0).map_err(anyhow::Error::msg)?,
+        (Some(Seeds::Range(..)), Some(Seed(first))) => Seeds::Count(SEEDS_DEFAULT)
+            .from(first)
+            .map_err(anyhow::Error::msg)?,
+        (Some(count), first) => count
+            .from(first.unwrap_or(Seed(0)).0)
+            .map_err(anyhow::Error::msg)?,
         // Until the time is over.
         (None, first) if time.is_some() => first.unwrap_or(Seed(0)).0..u64::MAX,
-        (None, first) => Seeds::Count(SEEDS_DEFAULT).from(first.unwrap_or(Seed(0)).0).map_err(anyhow::Error::msg)?,
+        (None, first) => Seeds::Count(SEEDS_DEFAULT)
+            .from(first.unwrap_or(Seed(0)).0)
+            .map_err(anyhow::Error::msg)?,
     };
-    let jobs = options.jobs.or(environment.jobs).or_else(|| thread::available_parallelism().ok());
+    let jobs = options
+        .jobs
+        .or(environment.jobs)
+        .or_else(|| thread::available_parallelism().ok());
     let twice = options.check_determinism || environment.check_determinism == Some(true);
     Ok(Campaign {
         asked: Asked {
             seeds: range,
             shard: options.shard.or(environment.shard),
             by_time: time.is_some(),
-            after_failure: if options.keep_going { AfterFailure::GoOn } else { AfterFailure::Stop },
+            after_failure: if options.keep_going {
+                AfterFailure::GoOn
+            } else {
+                AfterFailure::Stop
+            },
             repeat: if twice { Repeat::Twice } else { Repeat::Once },
         },
         time,
         jobs: jobs.map_or(1, NonZeroUsize::get),
         checkpoint: options.checkpoint.clone(),
-        after_kill: if options.resume { AfterKill::Resume } else { AfterKill::Refuse },
+        after_kill: if options.resume {
+            AfterKill::Resume
+        } else {
+            AfterKill::Refuse
+        },
     })
 }
 
@@ -291,7 +309,9 @@ fn explore(suites: &[Listed], options: &Explore) -> anyhow::Result<bool> {
     }
     let tally = campaign.run(&suites)?;
     let rows = suites.iter().zip(&tally.suites);
-    let findings: Vec<_> = rows.filter_map(|(listed, row)| look_at(&listed.suite(), row, suites.len() == 1)).collect();
+    let findings: Vec<_> = rows
+        .filter_map(|(listed, row)| look_at(&listed.suite(), row, suites.len() == 1))
+        .collect();
     tell(&tally, &[], &findings, &options.told, &environment)
 }
 
@@ -305,7 +325,10 @@ fn look_at(suite: &Suite, row: &Row, alone: bool) -> Option<Finding> {
     let again = format!("dormouse replay {} {}", suite.name(), failure.seed);
     let text = if failure.violation.promise == pool::RUN_ENDS {
         // Run again in this process, it would end this process.
-        format!("seed {} broke {}\nagain    {again}\n", failure.seed, failure.violation)
+        format!(
+            "seed {} broke {}\nagain    {again}\n",
+            failure.seed, failure.violation
+        )
     } else {
         let confirmation = confirm(suite, failure.seed, failure.hash, &failure.violation);
         let position = format!("{} seeds were run", row.summary.seeds);
@@ -327,7 +350,13 @@ fn look_at(suite: &Suite, row: &Row, alone: bool) -> Option<Finding> {
 }
 
 /// Tells what came of it, everywhere where that is wanted; says whether all was as expected and nothing is `missing`.
-fn tell(tally: &Tally, missing: &[String], findings: &[Finding], told: &Told, environment: &Environment) -> anyhow::Result<bool> {
+fn tell(
+    tally: &Tally,
+    missing: &[String],
+    findings: &[Finding],
+    told: &Told,
+    environment: &Environment,
+) -> anyhow::Result<bool> {
     let mut reports = String::new();
     for finding in findings {
         reports += &format!("\n{}", finding.text);
@@ -337,11 +366,17 @@ fn tell(tally: &Tally, missing: &[String], findings: &[Finding], told: &Told, en
         let others = row.unexpected().iter().skip(reported);
         for failure in others.clone().take(FAILURES_NAMED_MAX) {
             let again = format!("dormouse replay {} {}", row.suite, failure.seed);
-            reports += &format!("\nseed {} of {} broke {}\nagain    {again}\n", failure.seed, row.suite, failure.violation);
+            reports += &format!(
+                "\nseed {} of {} broke {}\nagain    {again}\n",
+                failure.seed, row.suite, failure.violation
+            );
         }
         let more = others.count().saturating_sub(FAILURES_NAMED_MAX);
         if more > 0 {
-            reports += &format!("\nand {more} more of {}: --format json has them all\n", row.suite);
+            reports += &format!(
+                "\nand {more} more of {}: --format json has them all\n",
+                row.suite
+            );
         }
     }
     for gap in missing {
@@ -363,15 +398,28 @@ fn tell(tally: &Tally, missing: &[String], findings: &[Finding], told: &Told, en
         junit::write(path, tally, findings)?;
     }
     if environment.github_actions {
-        for finding in findings.iter().filter(|finding| tally.suites.iter().any(|row| row.suite == finding.suite && !row.is_as_expected())) {
+        for finding in findings.iter().filter(|finding| {
+            tally
+                .suites
+                .iter()
+                .any(|row| row.suite == finding.suite && !row.is_as_expected())
+        }) {
             let title = format!("{}: seed {} broke a promise", finding.suite, finding.seed);
             let again = format!("dormouse replay {} {}", finding.suite, finding.seed);
             // Standard error: with --format json the other one is a document.
-            eprintln!("{}", github::annotation(finding.at, &title, &format!("{}\nagain: {again}", finding.violation)));
+            eprintln!(
+                "{}",
+                github::annotation(
+                    finding.at,
+                    &title,
+                    &format!("{}\nagain: {again}", finding.violation)
+                )
+            );
         }
     }
     if let Some(path) = &environment.github_summary {
-        github::add_to_summary(path, &github::table(&tally.suites)).with_context(|| format!("cannot write {}", path.display()))?;
+        github::add_to_summary(path, &github::table(&tally.suites))
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(as_expected)
 }
@@ -381,7 +429,12 @@ fn document(tally: &Tally, as_expected: bool, missing: &[String]) -> anyhow::Res
     let mut document = serde_json::to_value(tally)?;
     document["as_expected"] = json!(as_expected);
     document["missing"] = json!(missing);
-    for (value, row) in document["suites"].as_array_mut().into_iter().flatten().zip(&tally.suites) {
+    for (value, row) in document["suites"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .zip(&tally.suites)
+    {
         value["verdict"] = json!(row.verdict());
         value["as_expected"] = json!(row.is_as_expected());
     }

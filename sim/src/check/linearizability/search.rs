@@ -437,9 +437,7 @@ impl<'a, M: NondeterministicModel> Search<'a, M> {
         }
         let returned = self.required[*stuck as usize].returned;
         let open = (0..self.required.len()).filter(|&call| {
-            !is_placed[call]
-                && call != *stuck as usize
-                && self.required[call].invoked <= returned
+            !is_placed[call] && call != *stuck as usize && self.required[call].invoked <= returned
         });
         DeadEnd {
             order: order.iter().map(place).collect(),

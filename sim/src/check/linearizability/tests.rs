@@ -408,10 +408,7 @@ fn a_check_may_go_on_over_several_rounds() {
         ..Budget::default()
     };
     let one_round = check(&NUMBER, &hard(12).history, budget);
-    assert_eq!(
-        one_round,
-        Verdict::Unknown(Bound::Steps(STEPS_FIRST_ROUND))
-    );
+    assert_eq!(one_round, Verdict::Unknown(Bound::Steps(STEPS_FIRST_ROUND)));
 }
 
 #[test]
