@@ -13,6 +13,7 @@ for (const event of events) {
   event.text = [lanes[event.lane].name, event.place, event.name, event.kind, ...fields].join(" ").toLowerCase();
 }
 // What reads best at first; the others are one click away.
+const TOLD = /^(alarm_(start|done|retry|give_up)|socket_(accept|cut|lost))$/;
 const QUIET = ["turn", "disk", "link"];
 const STEP = 22, ROW = 24, FIRST_ROW = 34, ZOOM_MIN = 0.02, ZOOM_MAX = 12, BREAK_SECONDS = 0.5;
 const view = { zoom: 1, left: 0, selected: null, query: "", off: new Set(kinds.filter((kind) => QUIET.includes(kind))) };
@@ -287,7 +288,7 @@ function sentence(event) {
     case "activation_start": return `${fields.object} comes into memory`;
     case "activation_end": return `${fields.object} leaves memory (${fields.reason})`;
     case "panicked": return `${fields.object} panics: ${fields.text}`;
-    default: return event.kind === "alarm" || event.kind === "socket" ? `${lanes[event.lane].name}: ${event.name.replaceAll("_", " ")}` : null;
+    default: return TOLD.test(event.name) ? `${lanes[event.lane].name}: ${event.name.replaceAll("_", " ")}` : null;
   }
 }
 function tell() {
