@@ -196,11 +196,11 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "alarm_commit",
-        "The scheduler's index is about to be committed.",
+        "A batch that sets the alarm, or removes it, is about to be committed.",
     ),
     (
         "alarm_durable",
-        "What the scheduler's index held survives a loss of power.",
+        "The alarm, as the object has set it, survives a loss of power.",
     ),
     (
         "alarm_fire",
@@ -212,7 +212,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "alarm_arm",
-        "The object looks whether the alarm that was delivered is still the one that it has set.",
+        "The object compares the alarm that was delivered with the one that it has set; `runs` says whether its handler is called.",
     ),
     (
         "alarm_start",
