@@ -14,6 +14,7 @@ pub use crate::suites::{
 pub fn suites() -> Vec<Listed> {
     vec![
         Listed::correct(counter::counter),
+        Listed::correct(counter::brief_counter),
         Listed::correct(counter::audited_counter),
         Listed::correct(leader_election::leader_election),
         Listed::correct(ledger::ledger),

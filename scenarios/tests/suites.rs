@@ -10,6 +10,11 @@ fn a_counter_loses_nothing_and_counts_nothing_twice() -> Suite {
     counter::counter()
 }
 
+#[dormouse_sim::test(seeds = 1000)]
+fn a_counter_that_is_asked_once_or_twice_is_right_as_well() -> Suite {
+    counter::brief_counter()
+}
+
 #[dormouse_sim::test(seeds = 300)]
 fn a_counter_that_calls_another_object_first_is_right_as_well() -> Suite {
     counter::audited_counter()

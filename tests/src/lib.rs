@@ -11,6 +11,7 @@
 //! - `scenarios.rs`: the suites, as tests; `traces.rs`: three short runs, as snapshots;
 //! - `wire_sockets.rs`: `WebSockets` over simulated byte streams;
 //! - `command.rs` and `server.rs`: the programs, as their users run them;
+//! - `page.rs`: the page of a failure, in a real browser;
 //! - `tree.rs`: the repository looks after itself;
 //! - `documents.rs`: the code in README and book is real.
 
@@ -47,6 +48,12 @@ mod book {
 
     #[doc = include_str!("../../book/src/reading-a-failure.md")]
     mod reading_a_failure {}
+
+    #[doc = include_str!("../../book/src/looking-at-a-run.md")]
+    mod looking_at_a_run {}
+
+    #[doc = include_str!("../../book/src/in-ci.md")]
+    mod in_ci {}
 
     #[doc = include_str!("../../book/src/what-is-simulated.md")]
     mod what_is_simulated {}

@@ -73,7 +73,7 @@ impl Campaign {
         let progress = self.progress_bar(&tally);
         let mut samples = Samples::default();
         let (started, before) = (Instant::now(), tally.seconds);
-        let mut saved = Instant::now();
+        let mut saved: Option<Instant> = None;
         let outcome = pool::run(tasks, self.jobs, |finished| {
             progress.inc(finished.summary.seeds);
             progress.set_message(finished.task.suite.clone());
@@ -86,13 +86,10 @@ impl Campaign {
                 &mut samples,
             );
             tally.seconds = before + started.elapsed();
-            if let Some(path) = self
-                .checkpoint
-                .as_ref()
-                .filter(|_| saved.elapsed() >= CHECKPOINT_EVERY)
-            {
+            let is_old = saved.is_none_or(|saved| saved.elapsed() >= CHECKPOINT_EVERY);
+            if let Some(path) = self.checkpoint.as_ref().filter(|_| is_old) {
                 tally.save(path).map_err(io::Error::other)?;
-                saved = Instant::now();
+                saved = Some(Instant::now());
             }
             Ok(goes_on)
         });

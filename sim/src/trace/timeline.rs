@@ -290,6 +290,13 @@ impl<'a> Drawing<'a> {
 
     /// Everything of the object that is open ends with it: what is said of it is `outcome`.
     fn activation_ends(&mut self, lane: usize, at: usize, reason: &str, outcome: &str) {
+        let others = self.others.iter_mut().filter(|((of, _), _)| *of == lane);
+        let others: Vec<_> = others
+            .flat_map(|(_, spans)| std::mem::take(spans))
+            .collect();
+        for span in others {
+            self.close(span, at, outcome);
+        }
         let Some(object) = self.objects.get_mut(&lane) else {
             return;
         };
@@ -309,13 +316,12 @@ impl<'a> Drawing<'a> {
     }
 
     fn event_arrives(&mut self, lane: usize, at: usize, entry: &Entry) {
+        // One without a number, such as a socket's, does not say when it is over: it is an instant.
+        let Some(number) = entry.number("event") else {
+            return;
+        };
         let what = entry.text("what").unwrap_or("event").to_owned();
-        let object = self.objects.entry(lane).or_default();
-        let taken: BTreeSet<_> = object.events.values().map(|event| event.row).collect();
-        let row = (1..)
-            .find(|row| !taken.contains(row))
-            .expect("there is always another row");
-        object.rows = object.rows.max(row);
+        let row = self.free_row(lane);
         let waits = self.open(
             lane,
             row,
@@ -324,7 +330,6 @@ impl<'a> Drawing<'a> {
             at,
         );
         self.timeline.places[at].1 = row;
-        let number = entry.number("event").unwrap_or(0);
         let handled = Handled {
             row,
             what,
@@ -337,6 +342,22 @@ impl<'a> Drawing<'a> {
             .or_default()
             .events
             .insert(number, handled);
+    }
+
+    /// A row of an object in which nothing is under way.
+    fn free_row(&mut self, lane: usize) -> usize {
+        let others = self.others.iter().filter(|((of, _), _)| *of == lane);
+        let others = others
+            .flat_map(|(_, spans)| spans)
+            .map(|span| self.timeline.spans[*span].row);
+        let object = self.objects.entry(lane).or_default();
+        let events = object.events.values().map(|event| event.row);
+        let taken: BTreeSet<_> = events.chain(others).collect();
+        let row = (1..)
+            .find(|row| !taken.contains(row))
+            .expect("there is always another row");
+        object.rows = object.rows.max(row);
+        row
     }
 
     fn turn(&mut self, lane: usize, at: usize, entry: &Entry) {
@@ -477,13 +498,17 @@ impl<'a> Drawing<'a> {
                 .get_mut(&(lane, base.to_owned()))
                 .and_then(Vec::pop);
             if let Some(span) = open {
+                self.timeline.places[at].1 = self.timeline.spans[span].row;
                 self.close(span, at, "done");
             }
             return;
         }
         let is_both = self.done.contains(name) || name == "restore";
         if let Some(base) = name.strip_suffix("_start").or(is_both.then_some(name)) {
-            let span = self.open(lane, 0, SpanKind::Other, base.replace('_', " "), at);
+            let is_object = self.timeline.lanes[lane].kind == LaneKind::Object;
+            let row = if is_object { self.free_row(lane) } else { 0 };
+            self.timeline.places[at].1 = row;
+            let span = self.open(lane, row, SpanKind::Other, base.replace('_', " "), at);
             self.others
                 .entry((lane, base.to_owned()))
                 .or_default()

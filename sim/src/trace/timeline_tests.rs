@@ -205,8 +205,8 @@ fn a_name_that_is_new_is_drawn_all_the_same() {
     assert_eq!(
         spans(&entries),
         [
-            "Sky/a:0 Other `comet` 0-4 done",
-            "Sky/a:0 Other `meteor` 1-3 done"
+            "Sky/a:1 Other `comet` 0-4 done",
+            "Sky/a:2 Other `meteor` 1-3 done"
         ]
     );
     assert_eq!(

@@ -47,7 +47,7 @@ const KINDS: [(&str, &[&str]); 9] = [
 ];
 
 /// Name and meaning.
-const MEANINGS: [(&str, &str); 43] = [
+const MEANINGS: &[(&str, &str)] = &[
     (
         "invoke",
         "A client calls an object. Its bar ends when the client has its answer.",
@@ -182,7 +182,71 @@ const MEANINGS: [(&str, &str); 43] = [
     ),
     ("link_call", "A call leaves its sender's machine."),
     ("link_reply", "A reply is on its way to the one who called."),
-    ("end", "The run is over."),
+    (
+        "alarm_request",
+        "The object's alarm is to move: the node's scheduler is told, before the commit or after it, so that it never fires too late.",
+    ),
+    (
+        "alarm_indexed",
+        "The scheduler has the alarm in its index, not yet safe from a loss of power.",
+    ),
+    (
+        "alarm_index_durable",
+        "The scheduler's index survives a loss of power.",
+    ),
+    (
+        "alarm_commit",
+        "A batch that sets the alarm, or removes it, is about to be committed.",
+    ),
+    (
+        "alarm_durable",
+        "The alarm, as the object has set it, survives a loss of power.",
+    ),
+    (
+        "alarm_fire",
+        "The scheduler finds the alarm due and delivers it to the object.",
+    ),
+    (
+        "alarm_fire_again",
+        "The same alarm is delivered a second time.",
+    ),
+    (
+        "alarm_arm",
+        "The object compares the alarm that was delivered with the one that it has set; `runs` says whether its handler is called.",
+    ),
+    (
+        "alarm_start",
+        "The object's alarm handler begins. `retry_count` says how often it has failed before.",
+    ),
+    (
+        "alarm_done",
+        "The alarm handler is over. Only when its writes are durable is the alarm gone.",
+    ),
+    ("alarm_end", "The scheduler hears how the delivery ended."),
+    ("alarm_retry", "The alarm failed and is tried again later."),
+    (
+        "alarm_give_up",
+        "The alarm failed too often: the scheduler does not try it again.",
+    ),
+    ("socket_accept", "The object takes a WebSocket."),
+    (
+        "socket_send",
+        "A message leaves on a socket, having passed the output gate.",
+    ),
+    ("socket_read", "A message has arrived on a socket."),
+    (
+        "socket_event",
+        "A socket's message or end is on its way to the object's handler.",
+    ),
+    (
+        "socket_answer",
+        "The node answers a message by itself; the object is not woken for it.",
+    ),
+    (
+        "socket_cut",
+        "A connection is cut: the other end learns of it late or never.",
+    ),
+    ("socket_lost", "A socket has lost its connection."),
 ];
 
 /// The kind of the event `name`. One that is not known has its first word: `alarm_fired` is of the kind `alarm`.
