@@ -98,9 +98,13 @@ pub use dormouse_sim_macros::test;
 pub use crate::{
     check::{
         Check, Observed, Violation,
+        durable::Durable,
+        effects::Effects,
         invariant::Invariant,
         linearizable::Linearizable,
         model::{Model, NondeterministicModel},
+        monotonic::MonotonicReads,
+        transactional::Transactional,
     },
     fault::{FaultKind, Faults},
     history::{Call, History, Moment, Outcome},

@@ -25,6 +25,7 @@ use std::{
 pub(crate) use event::{Event, as_seen_by_callers};
 use futures_util::future::{AbortHandle, Abortable};
 pub(crate) use idle::Ending;
+use tracing::field::display;
 
 use self::section::SectionsOfTheTurn;
 use self::turn::{Gated, Task, panic_text};
@@ -68,7 +69,12 @@ impl Activation {
         class: Rc<dyn Class>,
     ) -> Result<Rc<Self>> {
         let label = Rc::clone(&entry.label);
-        point!("activation_start", object = &*label);
+        // With the id as well: the label is what the caller who made the entry called the object, and another one may call it differently.
+        point!(
+            "activation_start",
+            object = &*label,
+            id = display(entry.id())
+        );
         let output = OutputGate::new();
         let turn_began_at = Rc::new(Cell::new(node.platform.clock.wall()));
         let storage = StorageSetup {
@@ -95,7 +101,14 @@ impl Activation {
             sections: Rc::new(SectionsOfTheTurn),
             alarm_handler: class.handles_alarms(),
         })
-        .inspect_err(|_| point!("activation_end", object = &*label, reason = "storage"))?;
+        .inspect_err(|_| {
+            point!(
+                "activation_end",
+                object = &*label,
+                id = display(entry.id()),
+                reason = "storage"
+            );
+        })?;
         let activation = Rc::new(Self {
             node: Rc::clone(node),
             entry: Rc::clone(entry),
@@ -209,6 +222,7 @@ impl Activation {
         point!(
             "activation_end",
             object = &*self.label,
+            id = display(self.entry.id()),
             reason = ending.as_str()
         );
         self.entry.forget_activation(self);
