@@ -10,8 +10,7 @@ use dormouse::{
 };
 use dormouse_objects::{Counter, faulty::ForgetfulCounter};
 use dormouse_sim::{
-    Client, Detail, Durable, Effects, Faults, MonotonicReads, Scenario, Seed, Suite,
-    Transactional,
+    Client, Detail, Durable, Effects, Faults, MonotonicReads, Scenario, Seed, Suite, Transactional,
     check::{
         effects::{PROMISE_AT_LEAST_ONCE, PROMISE_EXACTLY_ONCE},
         linearizable::PROMISE_DURABLE,
@@ -38,8 +37,8 @@ fn passes(suite: &Suite) {
 /// Why the promise was broken, in the first seed that breaks any.
 #[track_caller]
 fn breaks(suite: &Suite, promise: &str) -> String {
-    let found = (0..SEEDS_TO_FIND)
-        .find_map(|seed| suite.run_seed(Seed(seed), Detail::Brief).violation);
+    let found =
+        (0..SEEDS_TO_FIND).find_map(|seed| suite.run_seed(Seed(seed), Detail::Brief).violation);
     let violation = found.unwrap_or_else(|| panic!("{} passes all seeds", suite.name()));
     assert_eq!(violation.promise, promise, "{violation}");
     println!("{}: {violation}", suite.name());
@@ -173,21 +172,25 @@ fn lists<T: DurableObject + ObjectClass>(
 
 #[test]
 fn transactions_in_one_turn_are_strict_serializable() {
-    let transact = |client: &Client, name: &str, steps| {
-        client.stub::<Lists>("LISTS", name).transact(steps)
-    };
+    let transact =
+        |client: &Client, name: &str, steps| client.stub::<Lists>("LISTS", name).transact(steps);
     passes(&lists::<Lists>("lists", Faults::all(), transact).into_suite());
 }
 
 #[test]
 fn transactions_that_are_interrupted_are_not() {
     let transact = |client: &Client, name: &str, steps| {
-        client.stub::<InterruptedLists>("LISTS", name).transact(steps)
+        client
+            .stub::<InterruptedLists>("LISTS", name)
+            .transact(steps)
     };
     let suite = lists::<InterruptedLists>("interrupted_lists", Faults::none(), transact);
     let promise = transactional::promise(Level::StrictSerializable);
     let why = breaks(&suite.into_suite(), &promise);
-    assert!(why.contains(" is client-"), "it tells whose calls they were: {why}");
+    assert!(
+        why.contains(" is client-"),
+        "it tells whose calls they were: {why}"
+    );
 }
 
 #[test]
@@ -253,12 +256,20 @@ impl Bank {
     }
 
     pub async fn charges(&self) -> Result<Vec<String>> {
-        Ok(self.state.storage().get("charges").await?.unwrap_or_default())
+        Ok(self
+            .state
+            .storage()
+            .get("charges")
+            .await?
+            .unwrap_or_default())
     }
 }
 
 fn bank(env: &Env) -> Result<<Bank as dormouse::Rpc>::Stub> {
-    Ok(env.durable_object("BANK")?.get_by_name("bank")?.typed::<Bank>())
+    Ok(env
+        .durable_object("BANK")?
+        .get_by_name("bank")?
+        .typed::<Bank>())
 }
 
 /// Pays invoices. `pay` gives the invoice to the bank as its key; the others each make a mistake.
@@ -320,7 +331,10 @@ fn shop(
     Scenario::new(name)
         .object::<Shop>("SHOP")
         .object::<Bank>("BANK")
-        .workload(invoice.prop_map(|invoice| Pay::Invoice(invoice.to_owned())), 1..=4)
+        .workload(
+            invoice.prop_map(|invoice| Pay::Invoice(invoice.to_owned())),
+            1..=4,
+        )
         .step(move |client, op| async move {
             match op {
                 Pay::Invoice(invoice) => pay(&client, invoice).await.map(|()| Vec::new()),
@@ -341,22 +355,38 @@ fn shop(
 #[test]
 fn what_is_charged_by_key_is_charged_exactly_once() {
     let pay = |client: &Client, invoice| client.stub::<Shop>("SHOP", "s").pay(invoice);
-    passes(&shop("paying", |asked, seen| Effects::exactly_once(asked, seen), pay));
+    passes(&shop(
+        "paying",
+        |asked, seen| Effects::exactly_once(asked, seen),
+        pay,
+    ));
 }
 
 #[test]
 fn what_is_charged_before_it_is_noted_is_charged_twice() {
     let pay = |client: &Client, invoice| client.stub::<Shop>("SHOP", "s").pay_then_note(invoice);
-    let suite = shop("noting", |asked, seen| Effects::exactly_once(asked, seen), pay);
+    let suite = shop(
+        "noting",
+        |asked, seen| Effects::exactly_once(asked, seen),
+        pay,
+    );
     let why = breaks(&suite, PROMISE_EXACTLY_ONCE);
     assert!(why.contains(" times"), "{why}");
-    passes(&shop("noting", |asked, seen| Effects::at_least_once(asked, seen), pay));
+    passes(&shop(
+        "noting",
+        |asked, seen| Effects::at_least_once(asked, seen),
+        pay,
+    ));
 }
 
 #[test]
 fn what_is_charged_after_the_answer_is_sometimes_never_charged() {
     let pay = |client: &Client, invoice| client.stub::<Shop>("SHOP", "s").pay_later(invoice);
-    let suite = shop("later", |asked, seen| Effects::at_least_once(asked, seen), pay);
+    let suite = shop(
+        "later",
+        |asked, seen| Effects::at_least_once(asked, seen),
+        pay,
+    );
     let why = breaks(&suite, PROMISE_AT_LEAST_ONCE);
     assert!(why.contains("is not there"), "{why}");
 }
@@ -392,7 +422,12 @@ impl Letters {
     }
 
     pub async fn all(&self) -> Result<Vec<u64>> {
-        Ok(self.state.storage().get("letters").await?.unwrap_or_default())
+        Ok(self
+            .state
+            .storage()
+            .get("letters")
+            .await?
+            .unwrap_or_default())
     }
 }
 
@@ -405,7 +440,9 @@ impl Letters {
             ..PutOptions::default()
         };
         let storage = self.state.storage();
-        storage.put_with_options("letters", letters, options).await?;
+        storage
+            .put_with_options("letters", letters, options)
+            .await?;
         Ok(Vec::new())
     }
 }
@@ -439,7 +476,9 @@ fn letters_that_were_waited_for_are_there_in_the_end() {
 #[test]
 fn letters_that_were_not_waited_for_get_lost() {
     let suite = letters("unconfirmed_letters", |client, letter| {
-        client.stub::<Letters>("LETTERS", "l").post_unconfirmed(letter)
+        client
+            .stub::<Letters>("LETTERS", "l")
+            .post_unconfirmed(letter)
     });
     breaks(&suite, PROMISE_DURABLE);
 }
@@ -459,12 +498,17 @@ fn counts<T: DurableObject + ObjectClass>(
 ) -> Suite {
     Scenario::new(name)
         .object::<T>("COUNTER")
-        .workload(prop_oneof![Just(Count::Increment), Just(Count::Get)], 1..=12)
+        .workload(
+            prop_oneof![Just(Count::Increment), Just(Count::Get)],
+            1..=12,
+        )
         .step(move |client, op| match op {
             Count::Increment => increment(&client),
             Count::Get => get(&client),
         })
-        .check(MonotonicReads::new(|_, count: &u64| Some(("c".to_owned(), *count))))
+        .check(MonotonicReads::new(|_, count: &u64| {
+            Some(("c".to_owned(), *count))
+        }))
         .into_suite()
 }
 

@@ -168,7 +168,10 @@ fn events(history: &History<Op, u32>) -> Vec<(usize, bool)> {
         events.push((call.returned.expect("answered").order, place, true));
     }
     events.sort_unstable();
-    events.into_iter().map(|(_, place, is_return)| (place, is_return)).collect()
+    events
+        .into_iter()
+        .map(|(_, place, is_return)| (place, is_return))
+        .collect()
 }
 
 struct TodcRegister;
@@ -203,7 +206,11 @@ fn todc(history: &History<Op, u32>) -> bool {
             (Op::Read, false) => TodcOp::Read(None),
             (Op::Read, true) => TodcOp::Read(Some(answer(call))),
         };
-        let action = if is_return { Action::Response(op) } else { Action::Call(op) };
+        let action = if is_return {
+            Action::Response(op)
+        } else {
+            Action::Call(op)
+        };
         (call.client, action)
     });
     WGLChecker::<TodcRegister>::is_linearizable(TheirHistory::from_actions(actions.collect()))
@@ -261,8 +268,12 @@ fn registers() {
                     if is_given {
                         let theirs = time(|| assert!(peer(&history) == is_good));
                         let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
-                        write!(row, " {:>14.0} {ratio:>8.1}", per_second(operations, theirs))
-                            .expect("a string takes it");
+                        write!(
+                            row,
+                            " {:>14.0} {ratio:>8.1}",
+                            per_second(operations, theirs)
+                        )
+                        .expect("a string takes it");
                     } else {
                         write!(row, " {:>14} {:>8}", "-", "").expect("a string takes it");
                     }
@@ -306,7 +317,9 @@ fn our_verdict(read: &[Transaction], level: Level) -> bool {
 }
 
 fn transactions() {
-    println!("\nstrict serializability, transactions a second; of the peer without, of ours with taking the history in\n");
+    println!(
+        "\nstrict serializability, transactions a second; of the peer without, of ours with taking the history in\n"
+    );
     println!(
         "{:>12} {:>8} {:>14} {:>20} {:>14} {:>14} {:>8}",
         "transactions", "clients", "workload", "", "dormouse", "adya", "x"
@@ -317,10 +330,27 @@ fn transactions() {
         ..Opts::default()
     };
     for (kind, name, workload, theirs) in [
-        (Kind::ListAppend, "list-append", Workload::ListAppend, adya::Workload::ListAppend),
-        (Kind::RwRegister, "rw-register", Workload::Register, adya::Workload::RwRegister),
+        (
+            Kind::ListAppend,
+            "list-append",
+            Workload::ListAppend,
+            adya::Workload::ListAppend,
+        ),
+        (
+            Kind::RwRegister,
+            "rw-register",
+            Workload::Register,
+            adya::Workload::RwRegister,
+        ),
     ] {
-        for (count, clients) in [(100, 3), (1_000, 10), (10_000, 3), (10_000, 10), (10_000, 30), (100_000, 10)] {
+        for (count, clients) in [
+            (100, 3),
+            (1_000, 10),
+            (10_000, 3),
+            (10_000, 10),
+            (10_000, 30),
+            (100_000, 10),
+        ] {
             for isolation in [Isolation::Serializable, Isolation::SnapshotIsolation] {
                 let is_good = isolation == Isolation::Serializable;
                 let text = transactions_text(kind, isolation, count, clients);
@@ -336,7 +366,11 @@ fn transactions() {
                 let total = read.len() as u64;
                 println!(
                     "{count:>12} {clients:>8} {name:>14} {:>20} {:>14.0} {:>14.0} {:>8.1}",
-                    if is_good { "serializable" } else { "snapshot isolation" },
+                    if is_good {
+                        "serializable"
+                    } else {
+                        "snapshot isolation"
+                    },
                     per_second(total, ours),
                     per_second(total, theirs),
                     theirs.as_secs_f64() / ours.as_secs_f64()
@@ -361,7 +395,10 @@ fn recorded() {
             })
             .sum::<Duration>()
     };
-    let best = (0..ROUNDS).map(|_| round()).min().expect("there are rounds");
+    let best = (0..ROUNDS)
+        .map(|_| round())
+        .min()
+        .expect("there are rounds");
     println!(
         "\nthe {} recorded histories, read and judged: {:.0} ms",
         cases.len(),

@@ -92,12 +92,20 @@ fn lists_agree(seeds: u64) {
             for level in Level::ALL {
                 let theirs = theirs(&text, adya::Workload::ListAppend, level);
                 let (is_legal, anomalies) = ours(&text, Workload::ListAppend, level);
-                let about = format!("seed {seed}, {isolation:?} at {level}: {:?} and {anomalies:?}\n{text}", theirs.anomalies);
+                let about = format!(
+                    "seed {seed}, {isolation:?} at {level}: {:?} and {anomalies:?}\n{text}",
+                    theirs.anomalies
+                );
                 // Where aborted values were read we follow the order of versions over them, and they do not.
                 let reads_aborted = ours(&text, Workload::ListAppend, Level::ReadCommitted)
                     .1
                     .iter()
-                    .any(|anomaly| matches!(anomaly, Anomaly::G1a | Anomaly::IncompatibleOrder | Anomaly::DirtyUpdate));
+                    .any(|anomaly| {
+                        matches!(
+                            anomaly,
+                            Anomaly::G1a | Anomaly::IncompatibleOrder | Anomaly::DirtyUpdate
+                        )
+                    });
                 if level == Level::ReadUncommitted && reads_aborted {
                     assert!(theirs.is_valid || !is_legal, "{about}");
                     continue;
@@ -123,7 +131,11 @@ fn lists_agree(seeds: u64) {
                 if reads_aborted {
                     continue;
                 }
-                let gravest = |kind: CycleKind| anomalies.iter().any(|anomaly| matches!(anomaly, Anomaly::Cycle(found, _) if *found == kind));
+                let gravest = |kind: CycleKind| {
+                    anomalies.iter().any(
+                        |anomaly| matches!(anomaly, Anomaly::Cycle(found, _) if *found == kind),
+                    )
+                };
                 if theirs.anomalies.contains("G0") {
                     assert!(gravest(CycleKind::G0), "{about}");
                 }
@@ -131,7 +143,10 @@ fn lists_agree(seeds: u64) {
         }
     }
     println!("{legal} legal, {illegal} illegal");
-    assert!(legal * 5 > illegal && illegal * 5 > legal, "{legal} legal, {illegal} illegal");
+    assert!(
+        legal * 5 > illegal && illegal * 5 > legal,
+        "{legal} legal, {illegal} illegal"
+    );
 }
 
 fn registers_agree(seeds: u64) {
@@ -151,7 +166,11 @@ fn registers_agree(seeds: u64) {
                     assert!(is_legal, "seed {seed} at {level}: {anomalies:?}\n{text}");
                 }
                 if !is_legal {
-                    *(if theirs.is_valid { &mut we_alone } else { &mut both }) += 1;
+                    *(if theirs.is_valid {
+                        &mut we_alone
+                    } else {
+                        &mut both
+                    }) += 1;
                 }
             }
         }

@@ -26,7 +26,11 @@ fn command(files: &[(&str, &str)], arguments: &[&str]) -> (String, Option<i32>) 
         fs::write(folder.path().join(name), text).expect("it is written");
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_judge"));
-    let output = command.arg(folder.path()).args(arguments).output().expect("it runs");
+    let output = command
+        .arg(folder.path())
+        .args(arguments)
+        .output()
+        .expect("it runs");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
     let printed = printed.replace(&*folder.path().to_string_lossy(), "DIR");
@@ -49,12 +53,19 @@ skew.edn\tlist-append\tnot-serializable
 skew.edn\tlist-append\tsnapshot-isolation
 stale.log\tetcd\tnot-linearizable
 ";
-    let files = [("verdicts.tsv", list), ("skew.edn", SKEW), ("stale.log", STALE)];
+    let files = [
+        ("verdicts.tsv", list),
+        ("skew.edn", SKEW),
+        ("stale.log", STALE),
+    ];
     let (printed, code) = command(&files, &[]);
     assert!(printed.starts_with("3/3 agreed, in 0."), "{printed}");
     assert_eq!(code, Some(0));
     let (printed, _) = command(&files, &["--explain", "--filter", "skew"]);
-    assert!(printed.contains("G2-item: T0 -rw-> T1 -rw-> T0"), "{printed}");
+    assert!(
+        printed.contains("G2-item: T0 -rw-> T1 -rw-> T0"),
+        "{printed}"
+    );
     assert!(printed.contains("2/2 agreed"), "{printed}");
 }
 
@@ -62,8 +73,14 @@ stale.log\tetcd\tnot-linearizable
 fn the_command_shows_what_does_not_agree_and_why() {
     let list = "file\tmodel\tverdict\nstale.log\tetcd\tlinearizable\n";
     let (printed, code) = command(&[("verdicts.tsv", list), ("stale.log", STALE)], &[]);
-    assert!(printed.contains("stale.log: known as linearizable, we say: it is not"), "{printed}");
-    assert!(printed.contains("client-1's Read -> Value(None)"), "{printed}");
+    assert!(
+        printed.contains("stale.log: known as linearizable, we say: it is not"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("client-1's Read -> Value(None)"),
+        "{printed}"
+    );
     assert!(printed.contains("0/1 agreed"), "{printed}");
     assert_eq!(code, Some(1));
 }
@@ -97,6 +114,9 @@ stale.log\tetcd\tnot-linearizable
 #[test]
 fn a_folder_without_a_list_is_told() {
     let (printed, code) = command(&[], &[]);
-    assert!(printed.starts_with("error: DIR/verdicts.tsv: "), "{printed}");
+    assert!(
+        printed.starts_with("error: DIR/verdicts.tsv: "),
+        "{printed}"
+    );
     assert_eq!(code, Some(2));
 }

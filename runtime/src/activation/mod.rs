@@ -25,7 +25,6 @@ use std::{
 pub(crate) use event::{Event, as_seen_by_callers};
 use futures_util::future::{AbortHandle, Abortable};
 pub(crate) use idle::Ending;
-use tracing::field::display;
 
 use self::section::SectionsOfTheTurn;
 use self::turn::{Gated, Task, panic_text};
@@ -73,7 +72,7 @@ impl Activation {
         point!(
             "activation_start",
             object = &*label,
-            id = display(entry.id())
+            id = tracing::field::display(entry.id())
         );
         let output = OutputGate::new();
         let turn_began_at = Rc::new(Cell::new(node.platform.clock.wall()));
@@ -105,7 +104,7 @@ impl Activation {
             point!(
                 "activation_end",
                 object = &*label,
-                id = display(entry.id()),
+                id = tracing::field::display(entry.id()),
                 reason = "storage"
             );
         })?;
@@ -222,7 +221,7 @@ impl Activation {
         point!(
             "activation_end",
             object = &*self.label,
-            id = display(self.entry.id()),
+            id = tracing::field::display(self.entry.id()),
             reason = ending.as_str()
         );
         self.entry.forget_activation(self);

@@ -118,6 +118,10 @@ mod tests {
             ("activation_start", "Counter/1a", "1a"),
             ("activation_start", "Ledger/1a", "1a"),
         ];
-        assert_eq!(check(&trace(&events)), Ok(()), "another class is another object");
+        assert_eq!(
+            check(&trace(&events)),
+            Ok(()),
+            "another class is another object"
+        );
     }
 }

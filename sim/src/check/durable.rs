@@ -136,7 +136,10 @@ mod tests {
         let refused = (Op::Post(1), Outcome::Failed("no".to_owned()));
         let violation = checked(&[refused, (Op::All, Outcome::Ok(vec![1]))]);
         let why = violation.expect_err("it was refused").why;
-        assert!(why.starts_with("1 is there, although the call that asked for it failed"), "{why}");
+        assert!(
+            why.starts_with("1 is there, although the call that asked for it failed"),
+            "{why}"
+        );
         let violation = checked(&[(Op::All, Outcome::Ok(vec![1]))]);
         let why = violation.expect_err("nobody asked").why;
         assert_eq!(why, "1 is there, although nobody asked for it");
@@ -145,6 +148,9 @@ mod tests {
     #[test]
     fn a_run_in_which_nobody_looked_does_not_pass() {
         let violation = checked(&[(Op::Post(1), Outcome::Ok(vec![])), (Op::All, unknown())]);
-        assert_eq!(violation.expect_err("nobody looked").promise, PROMISE_JUDGED);
+        assert_eq!(
+            violation.expect_err("nobody looked").promise,
+            PROMISE_JUDGED
+        );
     }
 }

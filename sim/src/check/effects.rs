@@ -18,7 +18,8 @@ use super::{
 /// The promise of at-least-once.
 pub const PROMISE_AT_LEAST_ONCE: &str = "what was acknowledged is done outside, at least once";
 /// The promise of exactly-once.
-pub const PROMISE_EXACTLY_ONCE: &str = "what was acknowledged is done outside, and nothing is done twice";
+pub const PROMISE_EXACTLY_ONCE: &str =
+    "what was acknowledged is done outside, and nothing is done twice";
 
 /// Holds the effects that a service recorded against the calls that asked for them.
 ///
@@ -76,7 +77,8 @@ impl<Op, Ret> Effects<Op, Ret> {
 impl<Op: Debug, Ret: Debug> Check<Op, Ret> for Effects<Op, Ret> {
     fn check(&self, run: &Observed<'_, Op, Ret>) -> Result<(), Violation> {
         let Some(tally) = Tally::new(run, &self.asked, &self.recorded) else {
-            let why = "nobody asked the service what it did: put an operation that does into `finally`";
+            let why =
+                "nobody asked the service what it did: put an operation that does into `finally`";
             return Err(Violation::new(PROMISE_JUDGED, why));
         };
         let mut wrong = tally.missing().or_else(|| tally.unasked());
@@ -156,7 +158,10 @@ mod tests {
     fn an_acknowledged_call_without_an_effect_is_found() {
         let [at_least, exactly] = checked(&[pay("a", done()), pay("b", done())], &["a"]);
         let why = at_least.expect("b was never charged");
-        assert!(why.starts_with("\"b\" is not there, which was acknowledged"), "{why}");
+        assert!(
+            why.starts_with("\"b\" is not there, which was acknowledged"),
+            "{why}"
+        );
         assert_eq!(exactly, Some(why));
     }
 
@@ -167,7 +172,10 @@ mod tests {
         let [at_least, exactly] = checked(&calls, &["a", "a"]);
         assert_eq!(at_least, None);
         let why = exactly.expect("a was charged twice");
-        assert!(why.starts_with("\"a\" is there 2 times: client-1's Pay(\"a\") -> []"), "{why}");
+        assert!(
+            why.starts_with("\"a\" is there 2 times: client-1's Pay(\"a\") -> []"),
+            "{why}"
+        );
     }
 
     #[test]

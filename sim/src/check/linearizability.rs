@@ -141,7 +141,7 @@ impl Explanation {
             stuck,
             states: states
                 .into_iter()
-                .map(|state| format!("{:?}", search.state(state)))
+                .map(|state| search.state_in_words(state))
                 .collect(),
             call: words(&stuck),
             open_calls: open.iter().map(words).collect(),

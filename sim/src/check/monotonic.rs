@@ -118,7 +118,8 @@ mod tests {
     };
 
     fn checked(history: &History<&'static str, u64>) -> Result<(), Violation> {
-        let check = MonotonicReads::new(|name: &&str, value: &u64| Some(((*name).to_owned(), *value)));
+        let check =
+            MonotonicReads::new(|name: &&str, value: &u64| Some(((*name).to_owned(), *value)));
         check.check(&Observed {
             history,
             last_reads: 0,
@@ -132,7 +133,13 @@ mod tests {
 
     #[test]
     fn what_stays_or_grows_is_fine_object_by_object() {
-        let reads = [read("a", 1), read("b", 5), read("a", 1), read("b", 6), read("a", 4)];
+        let reads = [
+            read("a", 1),
+            read("b", 5),
+            read("a", 1),
+            read("b", 6),
+            read("a", 4),
+        ];
         assert_eq!(checked(&one_by_one(&reads)), Ok(()));
     }
 
@@ -150,7 +157,10 @@ mod tests {
 
     #[test]
     fn clients_do_not_bind_each_other_and_reads_that_overlap_have_no_order() {
-        let mut calls: Vec<_> = one_by_one(&[read("a", 2), read("a", 1)]).iter().cloned().collect();
+        let mut calls: Vec<_> = one_by_one(&[read("a", 2), read("a", 1)])
+            .iter()
+            .cloned()
+            .collect();
         calls[1].client = 2;
         assert_eq!(checked(&calls.iter().cloned().collect()), Ok(()));
         calls[1].client = 1;

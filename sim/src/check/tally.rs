@@ -77,22 +77,29 @@ impl<'a, Op: Debug, Ret: Debug, Item: Ord + Debug> Tally<'a, Op, Ret, Item> {
 
     /// An item that is not there although a call that asked for it was answered.
     pub(super) fn missing(&self) -> Option<String> {
-        let missing = |(_, count): &(&Item, &Count<'_, Op, Ret>)| count.acknowledged && count.seen == 0;
+        let missing =
+            |(_, count): &(&Item, &Count<'_, Op, Ret>)| count.acknowledged && count.seen == 0;
         let (item, count) = self.items.iter().find(missing)?;
         let call = count.asked.expect("it was acknowledged");
-        Some(format!("{item:?} is not there, which was acknowledged: {}", call.in_words()))
+        Some(format!(
+            "{item:?} is not there, which was acknowledged: {}",
+            call.in_words()
+        ))
     }
 
     /// An item that is there more than once.
     pub(super) fn repeated(&self) -> Option<String> {
         let (item, count) = self.items.iter().find(|(_, count)| count.seen > 1)?;
-        let asked = count.asked.map_or_else(String::new, |call| format!(": {}", call.in_words()));
+        let asked = count
+            .asked
+            .map_or_else(String::new, |call| format!(": {}", call.in_words()));
         Some(format!("{item:?} is there {} times{asked}", count.seen))
     }
 
     /// An item that is there although nobody asked for it, or only calls that failed.
     pub(super) fn unasked(&self) -> Option<String> {
-        let unasked = |(_, count): &(&Item, &Count<'_, Op, Ret>)| count.seen > 0 && count.asked.is_none();
+        let unasked =
+            |(_, count): &(&Item, &Count<'_, Op, Ret>)| count.seen > 0 && count.asked.is_none();
         let (item, count) = self.items.iter().find(unasked)?;
         Some(match count.refused {
             Some(call) => format!(

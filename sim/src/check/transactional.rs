@@ -58,10 +58,7 @@ impl<Op, Ret> Transactional<Op, Ret> {
     }
 
     /// At a level of choice.
-    pub fn at(
-        level: Level,
-        actions: impl Fn(&Op, Option<&Ret>) -> Vec<Action> + 'static,
-    ) -> Self {
+    pub fn at(level: Level, actions: impl Fn(&Op, Option<&Ret>) -> Vec<Action> + 'static) -> Self {
         Self {
             level,
             budget: Budget::default(),

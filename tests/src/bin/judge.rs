@@ -58,10 +58,18 @@ fn run(arguments: &Arguments) -> Result<ExitCode, dormouse_tests::judge::FolderE
         if judged.agrees {
             agreed += 1;
         } else {
-            println!("{}: known as {}, we say: {ours}", case.file, judged.expected);
+            println!(
+                "{}: known as {}, we say: {ours}",
+                case.file, judged.expected
+            );
         }
         if arguments.all {
-            println!("{:>9.3} ms  {}: {}", judged.took.as_secs_f64() * 1e3, case.file, judged.expected);
+            println!(
+                "{:>9.3} ms  {}: {}",
+                judged.took.as_secs_f64() * 1e3,
+                case.file,
+                judged.expected
+            );
         }
         if let Some(why) = why.filter(|_| arguments.explain || !judged.agrees) {
             println!("{}\n", why.replace('\n', "\n  "));

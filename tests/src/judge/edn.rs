@@ -61,7 +61,8 @@ impl<'a> Edn<'a> {
     /// What a map has under a keyword.
     pub fn get(&self, keyword: &str) -> Option<&Self> {
         let Self::Map(pairs) = self else { return None };
-        let is_it = |(key, _): &&(Self, Self)| matches!(key, Self::Keyword(name) if *name == keyword);
+        let is_it =
+            |(key, _): &&(Self, Self)| matches!(key, Self::Keyword(name) if *name == keyword);
         pairs.iter().find(is_it).map(|(_, value)| value)
     }
 
@@ -274,7 +275,10 @@ impl<'a> Reader<'a> {
             "true" => Edn::Bool(true),
             "false" => Edn::Bool(false),
             _ if word.starts_with(':') => Edn::Keyword(&word[1..]),
-            _ if word.trim_start_matches(['-', '+']).starts_with(|first: char| first.is_ascii_digit()) => {
+            _ if word
+                .trim_start_matches(['-', '+'])
+                .starts_with(|first: char| first.is_ascii_digit()) =>
+            {
                 let digits = word.trim_end_matches(['N', 'M']);
                 match (digits.parse(), digits.parse()) {
                     (Ok(number), _) => Edn::Number(number),
@@ -299,7 +303,9 @@ mod tests {
 
     #[test]
     fn operations_as_they_are_written_are_read() {
-        let form = one("#jepsen.history.Op{:index 3, :process :nemesis, :value [[:r \"k\" nil] [:append 1 -2]], :time 1.5}");
+        let form = one(
+            "#jepsen.history.Op{:index 3, :process :nemesis, :value [[:r \"k\" nil] [:append 1 -2]], :time 1.5}",
+        );
         assert_eq!(form.get("index"), Some(&Edn::Number(3)));
         assert_eq!(form.get("process").and_then(Edn::name), Some("nemesis"));
         let value = form.get("value").and_then(Edn::list).expect("a vector");
@@ -330,7 +336,10 @@ mod tests {
     fn errors_name_the_line() {
         for (text, message) in [
             ("1\n]", "line 2: `]` closes nothing"),
-            ("[1\n2", "line 2: the text ends before the `]` of what began in line 1"),
+            (
+                "[1\n2",
+                "line 2: the text ends before the `]` of what began in line 1",
+            ),
             ("{:a}", "line 1: a map has a key without a value"),
             ("\n\"a", "line 2: the text of line 2 is not closed"),
             ("12x", "line 1: `12x` is no number"),
@@ -342,6 +351,9 @@ mod tests {
         }
         let deep = "[".repeat(1_000_000);
         let error = Edn::read_all(&deep).expect_err("too deep");
-        assert_eq!(error.to_string(), "line 1: forms stand in each other more than 128 deep");
+        assert_eq!(
+            error.to_string(),
+            "line 1: forms stand in each other more than 128 deep"
+        );
     }
 }

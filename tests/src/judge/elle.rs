@@ -82,7 +82,10 @@ impl Reader {
         let mut forms = Edn::read_all(text).map_err(|error| error.to_string())?;
         if let [(line, Edn::List(all))] = &mut forms[..] {
             let line = *line;
-            forms = std::mem::take(all).into_iter().map(|form| (line, form)).collect();
+            forms = std::mem::take(all)
+                .into_iter()
+                .map(|form| (line, form))
+                .collect();
         }
         for (number, (line, form)) in (1..).zip(&forms) {
             let at = |why: String| format!("line {line}, operation {number}: {why}");
@@ -98,7 +101,9 @@ impl Reader {
             serde_json::from_str(text).map_err(|error| error.to_string())?
         } else {
             let stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-            stream.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?
+            stream
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| error.to_string())?
         };
         for (number, value) in (1..).zip(&values) {
             let at = |why: String| format!("operation {number}: {why}");
@@ -120,7 +125,9 @@ impl Reader {
         let end = match kind {
             "invoke" => {
                 if self.open.insert(process, (now, actions)).is_some() {
-                    return Err(format!("process {process} asks again before it was answered"));
+                    return Err(format!(
+                        "process {process} asks again before it was answered"
+                    ));
                 }
                 return Ok(());
             }
@@ -166,12 +173,18 @@ impl Reader {
             ("r", Workload::ListAppend, Seen::Nothing) => Some(Action::ReadList(key, Vec::new())),
             ("r", Workload::ListAppend, Seen::Many(seen)) => Some(Action::ReadList(key, seen)),
             ("r", Workload::Register, Seen::Nothing) => Some(Action::ReadRegister(key, None)),
-            ("r", Workload::Register, Seen::One(seen)) => Some(Action::ReadRegister(key, Some(seen))),
+            ("r", Workload::Register, Seen::One(seen)) => {
+                Some(Action::ReadRegister(key, Some(seen)))
+            }
             (name, Workload::ListAppend, _) => {
-                return Err(format!("`{name}` with such a value is no step of a list: `[:append k v]` and `[:r k [v]]` are"));
+                return Err(format!(
+                    "`{name}` with such a value is no step of a list: `[:append k v]` and `[:r k [v]]` are"
+                ));
             }
             (name, Workload::Register, _) => {
-                return Err(format!("`{name}` with such a value is no step of a register: `[:w k v]` and `[:r k v]` are"));
+                return Err(format!(
+                    "`{name}` with such a value is no step of a register: `[:w k v]` and `[:r k v]` are"
+                ));
             }
         })
     }
@@ -230,7 +243,9 @@ fn scalar_of_edn(form: &Edn<'_>) -> Result<Scalar, String> {
     match form {
         Edn::Number(number) => Ok((*number).into()),
         form => {
-            let name = form.name().ok_or_else(|| no_scalar(format_args!("{form:?}")))?;
+            let name = form
+                .name()
+                .ok_or_else(|| no_scalar(format_args!("{form:?}")))?;
             Ok(name.into())
         }
     }
@@ -255,7 +270,9 @@ fn operation_of_json(value: &Value) -> Result<Option<Operation<'_>>, String> {
         };
         let value = match value {
             Value::Null => Seen::Nothing,
-            Value::Array(all) => Seen::Many(all.iter().map(scalar_of_json).collect::<Result<_, _>>()?),
+            Value::Array(all) => {
+                Seen::Many(all.iter().map(scalar_of_json).collect::<Result<_, _>>()?)
+            }
             one => Seen::One(scalar_of_json(one)?),
         };
         actions.push(Micro {
@@ -347,14 +364,29 @@ mod tests {
     #[test]
     fn errors_say_where_and_what() {
         for (text, message) in [
-            ("{:type :ok, :process 0, :value [[:cas 1 2]]}", "line 1, operation 1: `cas` with such a value is no step of a list: `[:append k v]` and `[:r k [v]]` are"),
+            (
+                "{:type :ok, :process 0, :value [[:cas 1 2]]}",
+                "line 1, operation 1: `cas` with such a value is no step of a list: `[:append k v]` and `[:r k [v]]` are",
+            ),
             ("{:process 0}", "line 1, operation 1: there is no :type"),
             ("\n[3]", "line 2, operation 1: Number(3) is no map"),
-            (r#"{"type": "ok", "value": [["r", 1]]}"#, r#"operation 1: ["r",1] is no step: it has a name, a key and a value"#),
-            (r#"{"type": "ok", "value": [["r", 1, [2.5]]]}"#, "operation 1: 2.5 is no key or value: numbers and texts are"),
-            (r#"{"type": "done"}"#, "operation 1: an operation has no type `done`"),
+            (
+                r#"{"type": "ok", "value": [["r", 1]]}"#,
+                r#"operation 1: ["r",1] is no step: it has a name, a key and a value"#,
+            ),
+            (
+                r#"{"type": "ok", "value": [["r", 1, [2.5]]]}"#,
+                "operation 1: 2.5 is no key or value: numbers and texts are",
+            ),
+            (
+                r#"{"type": "done"}"#,
+                "operation 1: an operation has no type `done`",
+            ),
         ] {
-            assert_eq!(read_transactions(text, Workload::ListAppend).expect_err(message), message);
+            assert_eq!(
+                read_transactions(text, Workload::ListAppend).expect_err(message),
+                message
+            );
         }
     }
 }

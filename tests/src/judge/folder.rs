@@ -166,7 +166,11 @@ pub fn judge(case: &Case) -> Result<Judged, FolderError> {
         Ruling::No(_) => case.expects == Expects::No,
         Ruling::Unknown(_) => false,
     };
-    let not = if case.expects == Expects::No { "not-" } else { "" };
+    let not = if case.expects == Expects::No {
+        "not-"
+    } else {
+        ""
+    };
     Ok(Judged {
         agrees,
         expected: format!("{not}{}", case.asked),

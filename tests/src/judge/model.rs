@@ -62,7 +62,9 @@ pub enum ReadError {
     #[error("{0}")]
     Text(String),
     /// The verdict is about something else.
-    #[error("of this kind of history it can be said whether it is {can}, not whether it is {asked}")]
+    #[error(
+        "of this kind of history it can be said whether it is {can}, not whether it is {asked}"
+    )]
     Asked {
         /// What is expected.
         asked: String,
@@ -107,7 +109,11 @@ const BUDGET: linearizability::Budget = linearizability::Budget {
 fn register(text: &str, asked: Asked) -> Result<Ruling, ReadError> {
     only_linearizable(asked)?;
     let history = read_register(text).map_err(ReadError::Text)?;
-    Ok(ruling(linearizability::check(&RegisterModel, &history, BUDGET)))
+    Ok(ruling(linearizability::check(
+        &RegisterModel,
+        &history,
+        BUDGET,
+    )))
 }
 
 fn texts(text: &str, asked: Asked) -> Result<Ruling, ReadError> {
@@ -154,7 +160,10 @@ fn isolation(text: &str, asked: Asked, workload: Workload) -> Result<Ruling, Rea
     };
     let read = elle::read_transactions(text, workload).map_err(ReadError::Text)?;
     // Such histories are often taken out of longer ones.
-    let history = read.into_iter().collect::<Transactions>().cut_from_a_longer_one();
+    let history = read
+        .into_iter()
+        .collect::<Transactions>()
+        .cut_from_a_longer_one();
     Ok(
         match transactions::check(&history, level, transactions::Budget::default()) {
             transactions::Verdict::Ok => Ruling::Yes,

@@ -37,11 +37,14 @@ impl<Op, Ret> Paired<Op, Ret> {
     /// It has asked before and has not been answered.
     pub(super) fn invoke(&mut self, process: i64, op: Op) -> Result<(), String> {
         if self.open.contains_key(&process) {
-            return Err(format!("process {process} asks again before it was answered"));
+            return Err(format!(
+                "process {process} asks again before it was answered"
+            ));
         }
         let index = self.calls.entry(process).or_default();
         let call = Call {
-            client: usize::try_from(process).map_err(|_| format!("process {process} is negative"))?,
+            client: usize::try_from(process)
+                .map_err(|_| format!("process {process} is negative"))?,
             index: *index,
             op,
             invoked: Moment {
@@ -64,7 +67,8 @@ impl<Op, Ret> Paired<Op, Ret> {
     /// It has none.
     pub(super) fn asked(&self, process: i64) -> Result<&Op, String> {
         let place = self.open.get(&process);
-        let place = place.ok_or_else(|| format!("process {process} is answered and asked nothing"))?;
+        let place =
+            place.ok_or_else(|| format!("process {process} is answered and asked nothing"))?;
         Ok(&self.history.calls()[*place].op)
     }
 

@@ -124,7 +124,9 @@ impl<'a> Event<'a> {
         };
         if self.what != name {
             let (process, what) = (self.process, self.what);
-            return Err(format!("process {process} asked {name} and is answered {what}"));
+            return Err(format!(
+                "process {process} asked {name} and is answered {what}"
+            ));
         }
         calls.settle(self.process, self.outcome(op)?)
     }
@@ -134,7 +136,10 @@ impl<'a> Event<'a> {
             ":read" => Ok(RegisterOp::Read),
             ":write" => Ok(RegisterOp::Write(number(self.value)?)),
             ":cas" => {
-                let inside = self.value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+                let inside = self
+                    .value
+                    .strip_prefix('[')
+                    .and_then(|rest| rest.strip_suffix(']'));
                 let pair = inside.and_then(|inside| inside.trim().split_once(char::is_whitespace));
                 let (old, new) =
                     pair.ok_or_else(|| format!("`{}` is no pair of numbers", self.value))?;
@@ -174,7 +179,10 @@ mod tests {
     use super::*;
 
     fn log(lines: &[&str]) -> String {
-        lines.iter().map(|line| format!("INFO  jepsen.util - {line}\n")).collect()
+        lines
+            .iter()
+            .map(|line| format!("INFO  jepsen.util - {line}\n"))
+            .collect()
     }
 
     #[test]
@@ -201,7 +209,10 @@ mod tests {
             ]
         );
         assert_eq!(history.calls()[1].op, RegisterOp::CompareAndSet(3, 4));
-        assert_eq!(check(&RegisterModel, &history, Budget::default()), Verdict::Ok);
+        assert_eq!(
+            check(&RegisterModel, &history, Budget::default()),
+            Verdict::Ok
+        );
     }
 
     #[test]
@@ -223,10 +234,16 @@ mod tests {
     #[test]
     fn errors_name_the_line() {
         for (lines, message) in [
-            (&["0 :invoke :append 3"][..], "line 1: a register has no operation `:append`"),
+            (
+                &["0 :invoke :append 3"][..],
+                "line 1: a register has no operation `:append`",
+            ),
             (&["0 :invoke :write x"], "line 1: `x` is no number"),
             (&["0 :invoke :cas 3"], "line 1: `3` is no pair of numbers"),
-            (&["0 :ok :read 3"], "line 1: process 0 is answered and asked nothing"),
+            (
+                &["0 :ok :read 3"],
+                "line 1: process 0 is answered and asked nothing",
+            ),
             (
                 &["0 :invoke :read nil", "0 :invoke :read nil"],
                 "line 2: process 0 asks again before it was answered",

@@ -145,7 +145,8 @@ impl Known {
         let length = rope.length + piece.text.len();
         let mut found = self.by_hash.get(&hash).copied();
         while let Some(number) = found {
-            if self.texts[number as usize].length == length && self.is(number, before, &piece.text) {
+            if self.texts[number as usize].length == length && self.is(number, before, &piece.text)
+            {
                 return number;
             }
             found = self.texts[number as usize].next;
@@ -167,12 +168,15 @@ impl Known {
         if rope.before == before && rope.piece == piece {
             return true;
         }
-        self.pieces(text).eq(piece.bytes().rev().chain(self.pieces(before)))
+        self.pieces(text)
+            .eq(piece.bytes().rev().chain(self.pieces(before)))
     }
 
     /// The bytes of a text, the last one first.
     fn pieces(&self, text: TextState) -> impl Iterator<Item = u8> + '_ {
-        let behind = |text: &TextState| Some(self.texts[*text as usize].before).filter(|before| *before != EMPTY);
+        let behind = |text: &TextState| {
+            Some(self.texts[*text as usize].before).filter(|before| *before != EMPTY)
+        };
         let ropes = std::iter::successors(Some(text), behind);
         ropes.flat_map(|text| self.texts[text as usize].piece.bytes().rev())
     }
@@ -191,7 +195,9 @@ impl Model for TextsModel {
         let mut known = self.known.borrow_mut();
         match op {
             TextOp::Get(_) => {
-                let Some(Some(seen)) = ret else { return Some(*state) };
+                let Some(Some(seen)) = ret else {
+                    return Some(*state);
+                };
                 let rope = &known.texts[*state as usize];
                 let is_seen = rope.hash == seen.hash
                     && rope.length == seen.text.len()
@@ -215,6 +221,17 @@ impl Model for TextsModel {
         let rope = &self.known.borrow().texts[*state as usize];
         rope.piece.len() + size_of::<Rope>() + size_of::<(Rolling, TextState)>() * 2
     }
+
+    fn in_words(&self, state: &TextState) -> String {
+        format!("{:?}", in_order(self.known.borrow().pieces(*state)))
+    }
+}
+
+/// The bytes of a text, in order, as far as they are text.
+fn in_order(bytes: impl Iterator<Item = u8>) -> String {
+    let mut bytes: Vec<u8> = bytes.collect();
+    bytes.reverse();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Reads a history: maps with `:process`, `:type`, `:f` (`:get`, `:put`, `:append`), `:key` and `:value`.
@@ -300,7 +317,9 @@ mod tests {
         let text = |pieces: &[&str]| {
             pieces.iter().fold(EMPTY, |state, piece| {
                 let append = TextOp::Append("k".to_owned(), Piece::new(piece));
-                model.step(&state, &append, Some(&None)).expect("it always works")
+                model
+                    .step(&state, &append, Some(&None))
+                    .expect("it always works")
             })
         };
         assert_eq!(text(&["ab", "c"]), text(&["a", "", "bc"]));
@@ -324,14 +343,20 @@ mod tests {
                     {:process 0, :type :ok, :f :get, :key "2", :value ""}"#;
         assert_eq!(judged(ok), Verdict::Ok);
         let lost = ok.replace(r#":key "2""#, r#":key "1""#);
-        assert!(matches!(judged(&lost), Verdict::Illegal(_)));
+        let Verdict::Illegal(why) = judged(&lost) else {
+            panic!("the append is gone")
+        };
+        assert_eq!(why.states, ["\"a\""]);
     }
 
     #[test]
     fn errors_name_the_line() {
         for (text, message) in [
             ("{:process 0}", "line 1: there is no :type"),
-            ("\n{:process 0, :type :ok, :f :cas}", "line 2: a text has no operation `cas`"),
+            (
+                "\n{:process 0, :type :ok, :f :cas}",
+                "line 2: a text has no operation `cas`",
+            ),
             (
                 "{:process 0, :type :ok, :f :get}",
                 "line 1: process 0 is answered and asked nothing",
