@@ -97,7 +97,7 @@ pub use dormouse_sim_macros::test;
 
 pub use crate::{
     check::{
-        Check, Observed, Violation,
+        Check, Mark, Observed, Violation,
         durable::Durable,
         effects::Effects,
         invariant::Invariant,

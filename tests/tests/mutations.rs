@@ -88,7 +88,10 @@ fn two_activations_of_one_object_are_found_although_they_are_called_differently(
     assert_eq!(violation.promise, ONCE, "{violation}");
     for seed in 0..20 {
         let violation = suite.run_seed(Seed(seed), Detail::Brief).violation;
-        assert_eq!(violation, None, "seed {seed}: it is the defect that was found");
+        assert_eq!(
+            violation, None,
+            "seed {seed}: it is the defect that was found"
+        );
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Violation;
+use super::{Mark, Violation};
 use crate::trace::{Event, Trace};
 
 /// The promise that is checked here.
@@ -23,7 +23,7 @@ pub const PROMISE: &str = "an object runs once at a time";
 pub fn check(trace: &Trace) -> Result<(), Violation> {
     // With the label by which the living activation is called.
     let mut living: BTreeMap<(&str, &str), &str> = BTreeMap::new();
-    for event in trace.events() {
+    for (number, event) in trace.events().enumerate() {
         match event.name() {
             "activation_start" => {
                 let (object, label) = identity(event);
@@ -37,7 +37,7 @@ pub fn check(trace: &Trace) -> Result<(), Violation> {
                         "{label}: an activation began at +{:?} while another one{also} lived",
                         event.at()
                     );
-                    return Err(Violation::new(PROMISE, why));
+                    return Err(Violation::new(PROMISE, why).at(Mark::Event(number)));
                 }
             }
             "activation_end" => {

@@ -10,7 +10,7 @@ use std::fmt::{self, Debug};
 use super::{
     Check, Observed, Violation,
     linearizable::{PROMISE_DURABLE, PROMISE_JUDGED},
-    tally::{Asked, Seen, Tally},
+    tally::{self, Asked, Seen, Tally},
 };
 
 /// Holds the items that calls added against those that the last read shows.
@@ -61,7 +61,7 @@ impl<Op: Debug, Ret: Debug, Item: Ord + Debug> Check<Op, Ret> for Durable<Op, Re
             return Err(Violation::new(PROMISE_JUDGED, why));
         };
         let wrong = tally.missing().or_else(|| tally.unasked());
-        wrong.map_or(Ok(()), |why| Err(Violation::new(PROMISE_DURABLE, why)))
+        tally::verdict(PROMISE_DURABLE, wrong)
     }
 }
 

@@ -12,7 +12,7 @@ use std::fmt::{self, Debug};
 use super::{
     Check, Observed, Violation,
     linearizable::PROMISE_JUDGED,
-    tally::{Asked, Seen, Tally},
+    tally::{self, Asked, Seen, Tally},
 };
 
 /// The promise of at-least-once.
@@ -85,7 +85,7 @@ impl<Op: Debug, Ret: Debug> Check<Op, Ret> for Effects<Op, Ret> {
         if self.promise == PROMISE_EXACTLY_ONCE {
             wrong = wrong.or_else(|| tally.repeated());
         }
-        wrong.map_or(Ok(()), |why| Err(Violation::new(self.promise, why)))
+        tally::verdict(self.promise, wrong)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::fmt::{self, Debug};
 
 use super::{
-    Check, Observed, Violation,
+    Check, Mark, Observed, Violation,
     linearizability::{self, Budget, Verdict},
     model::NondeterministicModel,
 };
@@ -75,7 +75,12 @@ where
                 } else {
                     PROMISE_ORDER
                 };
-                Err(Violation::new(promise, explanation.to_string()))
+                let stuck = Mark::call(&calls[explanation.stuck]);
+                let last = explanation.longest_prefix.last();
+                let last = last.map(|last| Mark::call(&calls[*last]));
+                let mut found = Violation::new(promise, explanation.to_string()).at(stuck);
+                found.marks.extend(last);
+                Err(found)
             }
         }
     }

@@ -10,7 +10,7 @@ use std::{
     fmt::{self, Debug},
 };
 
-use super::{Check, Observed, Violation};
+use super::{Check, Mark, Observed, Violation};
 use crate::history::{Call, Outcome};
 
 /// The promise that is checked here.
@@ -88,7 +88,8 @@ impl<Op: Debug, Ret: Debug, Version: Ord> MonotonicReads<Op, Ret, Version> {
                 && version < *known
             {
                 let why = format!("{object}: {} after {}", call.in_words(), before.in_words());
-                return Err(Violation::new(PROMISE, why));
+                let marked = Violation::new(PROMISE, why).at(Mark::call(call));
+                return Err(marked.at(Mark::call(before)));
             }
         }
         Ok(())

@@ -5,13 +5,16 @@
 
 use std::{collections::BTreeMap, fmt::Debug};
 
-use super::Observed;
+use super::{Mark, Observed, Violation};
 use crate::history::{Call, Outcome};
 
 /// The items that a call asks for: from the operation, and the answer if there was one.
 pub(super) type Asked<Op, Ret, Item> = Box<dyn Fn(&Op, Option<&Ret>) -> Vec<Item>>;
 /// The items that a call saw, if it was one that looks: from the operation and the answer.
 pub(super) type Seen<Op, Ret, Item> = Box<dyn Fn(&Op, &Ret) -> Option<Vec<Item>>>;
+
+/// What is wrong, and the call that shows it.
+pub(super) type Wrong = (String, Option<Mark>);
 
 /// How many times each item was asked for and seen.
 pub(super) struct Tally<'a, Op, Ret, Item> {
@@ -76,37 +79,49 @@ impl<'a, Op: Debug, Ret: Debug, Item: Ord + Debug> Tally<'a, Op, Ret, Item> {
     }
 
     /// An item that is not there although a call that asked for it was answered.
-    pub(super) fn missing(&self) -> Option<String> {
+    pub(super) fn missing(&self) -> Option<Wrong> {
         let missing =
             |(_, count): &(&Item, &Count<'_, Op, Ret>)| count.acknowledged && count.seen == 0;
         let (item, count) = self.items.iter().find(missing)?;
         let call = count.asked.expect("it was acknowledged");
-        Some(format!(
+        let why = format!(
             "{item:?} is not there, which was acknowledged: {}",
             call.in_words()
-        ))
+        );
+        Some((why, Some(Mark::call(call))))
     }
 
     /// An item that is there more than once.
-    pub(super) fn repeated(&self) -> Option<String> {
+    pub(super) fn repeated(&self) -> Option<Wrong> {
         let (item, count) = self.items.iter().find(|(_, count)| count.seen > 1)?;
         let asked = count
             .asked
             .map_or_else(String::new, |call| format!(": {}", call.in_words()));
-        Some(format!("{item:?} is there {} times{asked}", count.seen))
+        let why = format!("{item:?} is there {} times{asked}", count.seen);
+        Some((why, count.asked.map(Mark::call)))
     }
 
     /// An item that is there although nobody asked for it, or only calls that failed.
-    pub(super) fn unasked(&self) -> Option<String> {
+    pub(super) fn unasked(&self) -> Option<Wrong> {
         let unasked =
             |(_, count): &(&Item, &Count<'_, Op, Ret>)| count.seen > 0 && count.asked.is_none();
         let (item, count) = self.items.iter().find(unasked)?;
-        Some(match count.refused {
+        let why = match count.refused {
             Some(call) => format!(
                 "{item:?} is there, although the call that asked for it failed: {}",
                 call.in_words()
             ),
             None => format!("{item:?} is there, although nobody asked for it"),
-        })
+        };
+        Some((why, count.refused.map(Mark::call)))
     }
+}
+
+/// The violation that something wrong is.
+pub(super) fn verdict(promise: &str, wrong: Option<Wrong>) -> Result<(), Violation> {
+    wrong.map_or(Ok(()), |(why, mark)| {
+        let mut violation = Violation::new(promise, why);
+        violation.marks.extend(mark);
+        Err(violation)
+    })
 }

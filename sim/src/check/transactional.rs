@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug, Write as _};
 
 use super::{
-    Check, Observed, Violation,
+    Check, Mark, Observed, Violation,
     linearizable::PROMISE_JUDGED,
     transactions::{self, Action, Budget, End, Level, Transaction, Transactions, Verdict},
 };
@@ -115,7 +115,13 @@ impl<Op: Debug, Ret: Debug> Check<Op, Ret> for Transactional<Op, Ret> {
                     write!(why, "\n  T{number} is {}", calls[number].in_words())
                         .expect("a string takes it");
                 }
-                Err(Violation::new(promise(self.level), why))
+                let mut violation = Violation::new(promise(self.level), why);
+                let marks = finding
+                    .transactions
+                    .iter()
+                    .map(|number| Mark::call(&calls[*number]));
+                violation.marks.extend(marks);
+                Err(violation)
             }
         }
     }
