@@ -99,9 +99,13 @@ pub use dormouse_sim_macros::test;
 pub use crate::{
     check::{
         Check, Mark, Observed, Violation,
+        durable::Durable,
+        effects::Effects,
         invariant::Invariant,
         linearizable::Linearizable,
         model::{Model, NondeterministicModel},
+        monotonic::MonotonicReads,
+        transactional::Transactional,
     },
     client_socket::{ClientSocket, Heard},
     fault::{FaultKind, Faults},

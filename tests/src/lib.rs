@@ -1,6 +1,7 @@
 //! Tests and benchmarks that cross crates; they stand in `tests/` and `benches/` beside this file.
 //!
 //! [`conformance`] replays what the original was seen to do; the command `conformance` does so with any recordings.
+//! [`judge`] holds our checkers against histories and verdicts of others; the command `judge` does so with any folder of them.
 //!
 //! - `ports.rs`: what each port promises, held against the real and the simulated platform;
 //! - `objects/`: the runtime's promises to objects and callers, on both platforms;
@@ -16,6 +17,7 @@
 //! - `documents.rs`: the code in README and book is real.
 
 pub mod conformance;
+pub mod judge;
 
 /// The README's examples, compiled as documentation tests.
 #[cfg(doctest)]

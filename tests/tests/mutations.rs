@@ -3,8 +3,10 @@
 //! The same suites pass on the runtime as it is (`scenarios/tests/suites.rs`), so what is found here is the defect and nothing else.
 
 use dormouse::Mutation;
+use dormouse_objects::Counter;
 use dormouse_scenarios::{chat_room, counter, ledger};
-use dormouse_sim::{Detail, Seed, Suite, Violation};
+use dormouse_sim::{Detail, Scenario, Seed, Suite, Violation};
+use proptest::prelude::any;
 
 const SEEDS: u64 = 2_000;
 
@@ -55,6 +57,43 @@ fn a_commit_that_is_split_in_two_is_found() {
 #[test]
 fn two_activations_of_one_object_after_a_crash_are_found() {
     assert_found(Mutation::TwoActivations, &counter::counter(), &[ONCE]);
+}
+
+/// A counter that is reached by its name, or by its id as a text.
+fn counter_by_name_and_by_id() -> Suite {
+    Scenario::new("counter_by_name_and_by_id")
+        .object::<Counter>("COUNTER")
+        .workload(any::<bool>(), 1..=20)
+        .step(|client, by_id| async move {
+            let namespace = client.env().durable_object("COUNTER")?;
+            let id = namespace.id_from_name("a")?;
+            let stub = if by_id {
+                namespace.get(&namespace.id_from_string(&id.to_string())?)?
+            } else {
+                namespace.get(&id)?
+            };
+            stub.typed::<Counter>().increment().await
+        })
+        .into_suite()
+}
+
+#[test]
+fn two_activations_of_one_object_are_found_although_they_are_called_differently() {
+    let suite = counter_by_name_and_by_id();
+    let found = Mutation::TwoActivations.during(|| {
+        (0..SEEDS)
+            .filter_map(|seed| suite.run_seed(Seed(seed), Detail::Brief).violation)
+            .find(|violation| violation.why.contains(", called Counter/"))
+    });
+    let violation = found.expect("one is reached by its name while the other lives, or by its id");
+    assert_eq!(violation.promise, ONCE, "{violation}");
+    for seed in 0..20 {
+        let violation = suite.run_seed(Seed(seed), Detail::Brief).violation;
+        assert_eq!(
+            violation, None,
+            "seed {seed}: it is the defect that was found"
+        );
+    }
 }
 
 #[test]

@@ -79,7 +79,12 @@ impl Activation {
     pub(crate) fn start(node: &Rc<NodeContext>, entry: &Rc<Entry>) -> Result<Rc<Self>> {
         let class = entry.class();
         let label = Rc::clone(&entry.label);
-        point!("activation_start", object = &*label);
+        // With the id as well: the label is what the caller who made the entry called the object, and another one may call it differently.
+        point!(
+            "activation_start",
+            object = &*label,
+            id = tracing::field::display(entry.id())
+        );
         let output = OutputGate::new();
         let turn_began_at = Rc::new(Cell::new(node.platform.clock.wall()));
         let storage = StorageSetup {
@@ -117,7 +122,14 @@ impl Activation {
             sections: Rc::new(SectionsOfTheTurn),
             alarm_handler: class.handles_alarms(),
         })
-        .inspect_err(|_| point!("activation_end", object = &*label, reason = "storage"))?;
+        .inspect_err(|_| {
+            point!(
+                "activation_end",
+                object = &*label,
+                id = tracing::field::display(entry.id()),
+                reason = "storage"
+            );
+        })?;
         let activation = Rc::new(Self {
             node: Rc::clone(node),
             entry: Rc::clone(entry),
@@ -241,6 +253,7 @@ impl Activation {
         point!(
             "activation_end",
             object = &*self.label,
+            id = tracing::field::display(self.entry.id()),
             reason = ending.as_str()
         );
         self.end_alarms();

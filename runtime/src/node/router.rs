@@ -144,6 +144,11 @@ impl Entry {
         }
     }
 
+    /// Which object it is, whatever callers call it.
+    pub(crate) fn id(&self) -> &RawId {
+        &self.id
+    }
+
     /// The id as the object itself sees it: with its name, if it may know it.
     pub(crate) fn id_inside(&self) -> RawId {
         self.id.clone().with_name(self.name.borrow().clone())
