@@ -78,7 +78,7 @@ pub use dormouse_macros::{durable_object, rpc};
 pub use crate::{
     activation::state::{Date, Delay, State},
     error::{Error, Result},
-    http::{Headers, Method, Request, RequestInit, Response, ResponseBody, ResponseBuilder},
+    http::{Headers, Method, Request, RequestInit, RequestRedirect, Response, ResponseBody, ResponseBuilder},
     mutation::Mutation,
     namespace::{
         channel::{Host, ObjectAddress},

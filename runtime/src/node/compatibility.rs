@@ -8,17 +8,36 @@ use super::StartError;
 /// The newest behaviour, in force unless a node asks for an older one.
 const NEWEST: &str = "2026-07-30";
 
-/// From this date on `deleteAll()` deletes the alarm, too (DEL-2).
-const DELETE_ALL_DELETES_ALARM_FROM: &str = "2026-02-24";
+/// A change of behaviour: the day from which on it holds, and the flags that bring it earlier or keep it away.
+struct Change {
+    from: &'static str,
+    with: &'static str,
+    without: &'static str,
+}
 
-const DELETES_ALARM: &str = "delete_all_deletes_alarm";
-const PRESERVES_ALARM: &str = "delete_all_preserves_alarm";
+/// `deleteAll()` deletes the alarm, too (DEL-2).
+const DELETES_ALARM: Change = Change {
+    from: "2026-02-24",
+    with: "delete_all_deletes_alarm",
+    without: "delete_all_preserves_alarm",
+};
+
+/// An error that crosses a call keeps its own name and properties (RP-21).
+const ERRORS_KEEP_EVERYTHING: Change = Change {
+    from: "2026-04-21",
+    with: "enhanced_error_serialization",
+    without: "legacy_error_serialization",
+};
+
+const CHANGES: [Change; 2] = [DELETES_ALARM, ERRORS_KEEP_EVERYTHING];
 
 /// What a node's date and flags mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Compatibility {
     /// `delete_all` removes the alarm as well (DEL-2).
     pub(crate) delete_all_deletes_alarm: bool,
+    /// Errors reach callers with their own names and properties (RP-21).
+    pub(crate) errors_keep_everything: bool,
 }
 
 impl Default for Compatibility {
@@ -37,28 +56,33 @@ impl Compatibility {
                 found: date.to_owned(),
             });
         }
-        let known = [DELETES_ALARM, PRESERVES_ALARM];
-        if let Some(unknown) = flags.iter().find(|flag| !known.contains(&flag.as_str())) {
+        let mut known = CHANGES.iter().flat_map(|change| [change.with, change.without]);
+        if let Some(unknown) = flags.iter().find(|flag| !known.clone().any(|known| known == **flag)) {
+            let known = known.by_ref().collect::<Vec<_>>().join(", ");
             return Err(StartError::CompatibilityFlag {
                 found: unknown.clone(),
-                known: known.join(", "),
+                known,
             });
         }
-        let set = |name: &str| flags.iter().any(|flag| flag == name);
-        let delete_all_deletes_alarm = match (set(DELETES_ALARM), set(PRESERVES_ALARM)) {
-            (true, true) => {
-                return Err(StartError::CompatibilityFlagsContradict {
-                    first: DELETES_ALARM.to_owned(),
-                    second: PRESERVES_ALARM.to_owned(),
-                });
-            }
-            (true, false) => true,
-            (false, true) => false,
-            (false, false) => date >= DELETE_ALL_DELETES_ALARM_FROM,
-        };
         Ok(Self {
-            delete_all_deletes_alarm,
+            delete_all_deletes_alarm: DELETES_ALARM.holds(date, flags)?,
+            errors_keep_everything: ERRORS_KEEP_EVERYTHING.holds(date, flags)?,
         })
+    }
+}
+
+impl Change {
+    fn holds(&self, date: &str, flags: &[String]) -> Result<bool, StartError> {
+        let set = |name: &str| flags.iter().any(|flag| flag == name);
+        match (set(self.with), set(self.without)) {
+            (true, true) => Err(StartError::CompatibilityFlagsContradict {
+                first: self.with.to_owned(),
+                second: self.without.to_owned(),
+            }),
+            (true, false) => Ok(true),
+            (false, true) => Ok(false),
+            (false, false) => Ok(date >= self.from),
+        }
     }
 }
 
@@ -104,8 +128,21 @@ mod tests {
         assert!(deletes_alarm(None, &[]));
         assert!(deletes_alarm(Some("2026-02-24"), &[]));
         assert!(!deletes_alarm(Some("2026-02-23"), &[]));
-        assert!(deletes_alarm(Some("2024-01-01"), &[DELETES_ALARM]));
-        assert!(!deletes_alarm(None, &[PRESERVES_ALARM]));
+        assert!(deletes_alarm(Some("2024-01-01"), &["delete_all_deletes_alarm"]));
+        assert!(!deletes_alarm(None, &["delete_all_preserves_alarm"]));
+    }
+
+    #[test]
+    fn errors_keep_everything_from_the_day_of_the_change_on() {
+        let keep = |date: &str, flag: Option<&str>| {
+            let flags: Vec<_> = flag.into_iter().map(str::to_owned).collect();
+            let compatibility = Compatibility::new(Some(date), &flags).expect("valid");
+            compatibility.errors_keep_everything
+        };
+        assert!(keep("2026-04-21", None));
+        assert!(!keep("2026-04-20", None));
+        assert!(keep("2026-04-20", Some("enhanced_error_serialization")));
+        assert!(!keep("2026-04-21", Some("legacy_error_serialization")));
     }
 
     #[test]
@@ -126,7 +163,7 @@ mod tests {
         }
         let unknown = Compatibility::new(None, &["nodejs".to_owned()]).expect_err("unknown");
         assert!(unknown.to_string().contains("nodejs"), "{unknown}");
-        let both = [DELETES_ALARM.to_owned(), PRESERVES_ALARM.to_owned()];
+        let both = ["delete_all_deletes_alarm".to_owned(), "delete_all_preserves_alarm".to_owned()];
         assert!(Compatibility::new(None, &both).is_err());
     }
 }

@@ -155,14 +155,15 @@ impl NodeBuilder {
     }
 
     /// The day whose behaviour the objects expect, as `YYYY-MM-DD`; the newest behaviour unless set. It changes what `delete_all` does to
-    /// the alarm (DEL-2).
+    /// the alarm (DEL-2), and what of an error reaches its caller (RP-21).
     #[must_use]
     pub fn compatibility_date(mut self, date: impl Into<String>) -> Self {
         self.compatibility_date = Some(date.into());
         self
     }
 
-    /// Single points of behaviour, whatever the date: `delete_all_deletes_alarm`, `delete_all_preserves_alarm` (DEL-2).
+    /// Single points of behaviour, whatever the date: `delete_all_deletes_alarm`, `delete_all_preserves_alarm` (DEL-2),
+    /// `enhanced_error_serialization`, `legacy_error_serialization` (RP-21).
     #[must_use]
     pub fn compatibility_flags<F: Into<String>>(
         mut self,
