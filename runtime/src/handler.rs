@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use crate::{Env, Error, Request, Response, Result, State, Value, platform::LocalBoxFuture};
+use crate::{AlarmInfo, Env, Request, Response, Result, State, Value, platform::LocalBoxFuture};
 
 /// A class of objects, as a node sees it.
 pub trait Class {
@@ -35,6 +35,12 @@ pub trait Handler {
         method: String,
         arguments: Vec<Value>,
     ) -> LocalBoxFuture<'static, Result<Value>>;
+
+    /// The alarm. Only called if the class [handles alarms](Class::handles_alarms), which then has more to say than this.
+    fn alarm(self: Rc<Self>, info: AlarmInfo) -> LocalBoxFuture<'static, Result<()>> {
+        let _ = info;
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// What is asked of an object from outside.
@@ -82,7 +88,7 @@ pub(crate) fn check_message_size(bytes: usize) -> Result<()> {
         return Ok(());
     }
     // Exact text of the original (api/worker-rpc.c++).
-    Err(Error::from(format!(
+    Err(crate::Error::from(format!(
         "Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was: {bytes} bytes."
     )))
 }

@@ -12,6 +12,8 @@
 //! 4. [`storage`] takes its writes as one batch, commits it to the write-ahead log and issues a ticket;
 //! 5. the output gate waits until the ticket is durable, and the reply leaves.
 //!
+//! An alarm comes the same way, from the node's scheduler ([`AlarmInfo`]).
+//!
 //! Everything that the runtime asks of the world goes through [`platform`]; the engine that runs the objects' code stands behind
 //! [`handler`]; [`object`] is that engine for Rust.
 //!
@@ -57,6 +59,7 @@
 #[path = "private.rs"]
 pub mod __private;
 mod activation;
+mod alarm;
 mod error;
 mod gate;
 pub mod handler;
@@ -76,7 +79,8 @@ pub mod value;
 pub use dormouse_macros::{durable_object, rpc};
 
 pub use crate::{
-    activation::state::{Date, Delay, State},
+    activation::state::{AbortOptions, Date, Delay, State},
+    alarm::{AlarmIndexError, AlarmInfo},
     error::{Error, Result},
     http::{Headers, Method, Request, RequestInit, RequestRedirect, Response, ResponseBody, ResponseBuilder},
     mutation::Mutation,

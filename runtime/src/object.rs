@@ -3,7 +3,7 @@
 use std::{marker::PhantomData, rc::Rc};
 
 use crate::{
-    Env, Error, Request, Response, Result, State, Value,
+    AlarmInfo, Env, Error, Request, Response, Result, State, Value,
     handler::{Class, Handler},
     platform::LocalBoxFuture,
 };
@@ -17,6 +17,9 @@ pub trait has_durable_object_attribute {}
 pub trait ObjectClass: has_durable_object_attribute + 'static {
     /// The class's name in the configuration: the struct's name.
     const CLASS_NAME: &'static str;
+
+    /// Whether the platform may call [`DurableObject::alarm`]: the attribute's form says so.
+    const HANDLES_ALARMS: bool;
 
     /// Calls a method of the `#[rpc]` block; `None` if there is none of that name.
     fn call_method(
@@ -69,6 +72,31 @@ pub trait DurableObject: has_durable_object_attribute {
         let _ = request;
         Err(Error::from("Handler does not export a fetch() function."))
     }
+
+    /// The alarm that [`Storage::set_alarm`](crate::Storage::set_alarm) has set: called at its time or later, at least once. An `Err`, or a panic,
+    /// is tried again after 2 seconds, then after 4, and so on, seven runs altogether; then the alarm is given up. Nobody reads the response.
+    ///
+    /// It may run twice for one time: whenever its success could not be recorded, such as at a loss of power. While it runs `get_alarm` gives
+    /// nothing, unless somebody sets a new one; that one fires when this run is over, whatever its end.
+    ///
+    /// # Errors
+    /// Whatever makes another run necessary.
+    ///
+    /// # Panics
+    /// Without an implementation, as in workers-rs. A class that has none is declared with `#[durable_object(fetch)]`: then no alarm can be set.
+    async fn alarm(&self) -> Result<Response> {
+        unimplemented!("alarm() handler")
+    }
+
+    /// The same, for handlers that want to know how often it was tried. What the platform calls; without an implementation it calls
+    /// [`alarm`](Self::alarm).
+    ///
+    /// # Errors
+    /// Whatever makes another run necessary.
+    async fn alarm_with_info(&self, alarm: AlarmInfo) -> Result<Response> {
+        let _ = alarm;
+        self.alarm().await
+    }
 }
 
 /// A Rust type as a [`Class`].
@@ -90,11 +118,19 @@ impl<T: DurableObject + ObjectClass> Class for RustClass<T> {
     fn construct(&self, state: State, env: Env) -> Result<Rc<dyn Handler>> {
         Ok(Rc::new(RustObject(Rc::new(T::new(state, env)))))
     }
+
+    fn handles_alarms(&self) -> bool {
+        T::HANDLES_ALARMS
+    }
 }
 
 impl<T: DurableObject + ObjectClass> Handler for RustObject<T> {
     fn fetch(self: Rc<Self>, request: Request) -> LocalBoxFuture<'static, Result<Response>> {
         Box::pin(async move { self.0.fetch(request).await })
+    }
+
+    fn alarm(self: Rc<Self>, info: AlarmInfo) -> LocalBoxFuture<'static, Result<()>> {
+        Box::pin(async move { self.0.alarm_with_info(info).await.map(drop) })
     }
 
     fn call(

@@ -15,8 +15,6 @@ const UNKNOWN_FORM: &str =
 const ON_IMPL: &str =
     "The #[durable_object] macro is no longer required for `impl` blocks, and can be removed";
 
-const NO_ALARMS: &str =
-    "this version has no alarms yet: use #[durable_object] or #[durable_object(fetch)]";
 const NO_WEBSOCKETS: &str =
     "this version has no WebSockets yet: use #[durable_object] or #[durable_object(fetch)]";
 const NOT_A_STRUCT: &str = "#[durable_object] goes on a struct";
@@ -32,7 +30,7 @@ pub(crate) fn expand(form: TokenStream, item: &TokenStream, dormouse: &TokenStre
 
 fn class(form: TokenStream, item: &TokenStream, dormouse: &TokenStream) -> Result<TokenStream> {
     let object = object(item)?;
-    check_form(form)?;
+    let handlers = handlers(form)?;
     let name = &object.ident;
     let cfgs: Vec<_> = object
         .attrs
@@ -40,6 +38,7 @@ fn class(form: TokenStream, item: &TokenStream, dormouse: &TokenStream) -> Resul
         .filter(|attribute| is_cfg(attribute))
         .collect();
     let class_name = name.unraw().to_string();
+    let handles_alarms = handlers.alarms;
     Ok(quote! {
         #(#cfgs)*
         #[automatically_derived]
@@ -49,6 +48,7 @@ fn class(form: TokenStream, item: &TokenStream, dormouse: &TokenStream) -> Resul
         #[automatically_derived]
         impl #dormouse::ObjectClass for #name {
             const CLASS_NAME: &'static str = #class_name;
+            const HANDLES_ALARMS: bool = #handles_alarms;
 
             fn call_method(
                 self: ::std::rc::Rc<Self>,
@@ -75,15 +75,20 @@ fn object(item: &TokenStream) -> Result<ItemStruct> {
     }
 }
 
-fn check_form(form: TokenStream) -> Result<()> {
+/// Which handlers the platform may call, beside `fetch`.
+struct Handlers {
+    alarms: bool,
+}
+
+fn handlers(form: TokenStream) -> Result<Handlers> {
     if form.is_empty() {
-        return Ok(());
+        return Ok(Handlers { alarms: true });
     }
     let written = form.clone();
     let form: Ident = parse2(form).map_err(|_| Error::new_spanned(written, UNKNOWN_FORM))?;
     let refused = match form.to_string().as_str() {
-        "fetch" => return Ok(()),
-        "alarm" => NO_ALARMS,
+        "fetch" => return Ok(Handlers { alarms: false }),
+        "alarm" => return Ok(Handlers { alarms: true }),
         "websocket" => NO_WEBSOCKETS,
         _ => UNKNOWN_FORM,
     };
@@ -116,7 +121,7 @@ mod tests {
             #[derive(Debug)]
             pub(crate) struct Counter { state: State }
         };
-        for form in [quote!(), quote!(fetch)] {
+        for form in [quote!(), quote!(fetch), quote!(alarm)] {
             let expansion = expansion(form, &item);
             assert!(expansion.starts_with(&item.to_string()));
             assert!(!expansion.contains("compile_error"));
@@ -156,11 +161,25 @@ mod tests {
     }
 
     #[test]
+    fn the_form_says_whether_alarms_may_be_set() {
+        let item = quote!(
+            struct Counter;
+        );
+        for (form, alarms) in [
+            (quote!(), true),
+            (quote!(alarm), true),
+            (quote!(fetch), false),
+        ] {
+            let expected = format!("const HANDLES_ALARMS : bool = {alarms}");
+            assert!(expansion(form, &item).contains(&expected));
+        }
+    }
+
+    #[test]
     fn forms_for_what_is_missing_are_refused_with_a_way_out() {
         let item = quote!(
             struct Counter;
         );
-        assert!(has_error(&expansion(quote!(alarm), &item), NO_ALARMS));
         assert!(has_error(
             &expansion(quote!(websocket), &item),
             NO_WEBSOCKETS
@@ -207,7 +226,7 @@ mod tests {
     #[test]
     fn a_refused_struct_still_exists() {
         let expansion = expansion(
-            quote!(alarm),
+            quote!(websocket),
             &quote!(
                 struct Counter;
             ),

@@ -26,6 +26,7 @@ pub(crate) struct Event {
 impl Activation {
     /// Queues `event` behind everything that arrived before it.
     pub(crate) fn deliver(self: &Rc<Self>, event: Event) {
+        self.construct_once();
         self.arrivals.set(self.arrivals.get() + 1);
         let Event { invocation, reply } = event;
         point!("deliver", object = &*self.label, what = invocation.label());

@@ -103,9 +103,26 @@ impl State {
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
     pub async fn abort(&self, reason: Option<&str>) -> std::convert::Infallible {
-        let text = reason.unwrap_or("Application called abort() to reset Durable Object.");
-        self.activation().reset(Error::from(text).with_reset());
+        let text = reason.unwrap_or(ABORTED);
+        self.activation().reset_by_code(Error::from(text).with_reset());
         std::future::pending().await
+    }
+
+    /// [`abort`](Self::abort) with options.
+    ///
+    /// # Panics
+    /// If the activation has ended; its code does not run any more then.
+    pub async fn abort_with_options(
+        &self,
+        reason: Option<&str>,
+        options: AbortOptions,
+    ) -> std::convert::Infallible {
+        if options.retry_alarm == Some(false) {
+            let text = reason.unwrap_or(ABORTED);
+            self.activation()
+                .abort_without_retry(Error::from(text).with_reset());
+        }
+        self.abort(reason).await
     }
 
     fn activation(&self) -> Rc<Activation> {
@@ -121,6 +138,17 @@ impl fmt::Debug for State {
             .field("id", &self.id)
             .finish_non_exhaustive()
     }
+}
+
+/// The original's text for an abort without a reason.
+const ABORTED: &str = "Application called abort() to reset Durable Object.";
+
+/// Options of [`State::abort_with_options`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AbortOptions {
+    /// Whether an alarm whose handler is running fires again: it does unless this says no, and the run counts as failed (E-8). With `Some(false)`
+    /// it is removed, also if another event calls `abort`.
+    pub retry_alarm: Option<bool>,
 }
 
 /// The time that an object's code sees: it stands still during a turn (G-2).

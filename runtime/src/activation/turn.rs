@@ -164,7 +164,7 @@ impl<F: Future> Future for Gated<F> {
                 );
                 // Its Rust state may be half changed: throw the instance away.
                 this.activation
-                    .reset(Error::from(format!("panicked: {}", panic_text(&*panic))).with_reset());
+                    .reset_by_code(Error::from(format!("panicked: {}", panic_text(&*panic))).with_reset());
                 Poll::Pending
             }
         }

@@ -15,10 +15,12 @@ use futures_channel::oneshot;
 use super::NodeContext;
 use crate::{
     Error, Result,
-    activation::{Activation, Event, as_seen_by_callers},
+    activation::{Activation, EndSender, Event, as_seen_by_callers},
+    alarm::AlarmInfo,
     handler::{Class, Invocation, Reply},
     mutation::Mutation,
     namespace::{channel::ObjectAddress, id::RawId},
+    platform::WallTime,
     storage::{LEGACY_SUFFIX, SQLITE_SUFFIX, StorageBackend},
 };
 
@@ -89,6 +91,14 @@ impl Router {
         Ok(entry)
     }
 
+    /// Whether an object has an activation.
+    pub(crate) fn is_in_memory(&self, address: &ObjectAddress) -> bool {
+        let key = (Rc::clone(&address.class), address.id.clone());
+        let entries = self.entries.borrow();
+        let entry = entries.get(&key).and_then(Weak::upgrade);
+        entry.is_some_and(|entry| entry.activation.borrow().is_some())
+    }
+
     /// Every activation there is, in the order of classes and ids.
     pub(super) fn activations(&self) -> Vec<Rc<Activation>> {
         let entries = self.entries.borrow();
@@ -139,23 +149,49 @@ impl Entry {
             let _ = event.reply.send(Err(error)); // the caller is gone
             return;
         }
+        match self.activation() {
+            Ok(activation) => activation.deliver(event),
+            Err(error) => {
+                let _ = event.reply.send(Err(error)); // the caller is gone
+            }
+        }
+    }
+
+    /// The activation, started if there is none.
+    fn activation(self: &Rc<Self>) -> Result<Rc<Activation>> {
         let running = self.activation.borrow().clone();
-        let activation = match running {
-            Some(activation) => activation,
-            None => match self.activate() {
-                Ok(activation) => activation,
-                Err(error) => {
-                    let _ = event.reply.send(Err(error)); // the caller is gone
-                    return;
-                }
-            },
-        };
-        activation.deliver(event);
+        match running {
+            Some(activation) => Ok(activation),
+            None => self.activate(),
+        }
+    }
+
+    /// Hands an alarm to the object. If the object cannot be started, `end` is dropped.
+    pub(crate) fn deliver_alarm(self: &Rc<Self>, info: AlarmInfo, end: EndSender) {
+        if let Ok(activation) = self.activation() {
+            activation.deliver_alarm(info, end);
+        }
+    }
+
+    /// Tells the object that its alarm is given up. If the object cannot be started, `told` is dropped.
+    pub(crate) fn abandon_alarm(self: &Rc<Self>, at: WallTime, told: oneshot::Sender<()>) {
+        if let Ok(activation) = self.activation() {
+            activation.abandon_alarm(at, told);
+        }
+    }
+
+    pub(crate) fn class(&self) -> Rc<dyn Class> {
+        Rc::clone(&self.class)
+    }
+
+    /// The object's address, with its name if it is known.
+    pub(crate) fn address(&self) -> ObjectAddress {
+        ObjectAddress::new(Rc::clone(&self.class_name), self.id_inside())
     }
 
     fn activate(self: &Rc<Self>) -> Result<Rc<Activation>> {
         let node = self.node.upgrade().ok_or_else(Error::connection_lost)?;
-        let activation = Activation::start(&node, self, Rc::clone(&self.class))?;
+        let activation = Activation::start(&node, self)?;
         *self.activation.borrow_mut() = Some(Rc::clone(&activation));
         Ok(activation)
     }
