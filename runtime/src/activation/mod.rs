@@ -8,7 +8,7 @@
 //! - `alarm`: the same for an alarm;
 //! - `turn`: the only place where user code is polled;
 //! - `section`: `block_concurrency_while`;
-//! - `state`: what the object's code is given;
+//! - `state`: what the object's code is given; `timers`: in which order its timers run;
 //! - `idle`: when nothing is in flight any more.
 
 mod alarm;
@@ -16,6 +16,7 @@ mod event;
 mod idle;
 mod section;
 pub(crate) mod state;
+mod timers;
 pub(crate) mod turn;
 
 use std::{
@@ -29,7 +30,7 @@ pub(crate) use event::{Event, as_seen_by_callers};
 use futures_util::future::{AbortHandle, Abortable};
 pub(crate) use idle::Ending;
 
-use self::{alarm::AlarmRuns, section::SectionsOfTheTurn};
+use self::{alarm::AlarmRuns, section::SectionsOfTheTurn, timers::Timers};
 use self::turn::{Gated, Task, panic_text};
 use crate::{
     Error, Result,
@@ -51,6 +52,7 @@ pub(crate) struct Activation {
     pub(crate) output: Rc<OutputGate>,
     pub(crate) storage: Rc<ActivationStorage>,
     pub(crate) turn_began_at: Rc<Cell<WallTime>>,
+    timers: Rc<Timers>,
     instance: RefCell<Option<Rc<dyn Handler>>>,
     /// Tasks in flight that keep the object from hibernating.
     in_flight: Cell<usize>,
@@ -115,6 +117,7 @@ impl Activation {
             output,
             storage,
             turn_began_at,
+            timers: Rc::default(),
             instance: RefCell::default(),
             in_flight: Cell::new(0),
             arrivals: Cell::new(0),

@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     Activation,
+    timers::Place,
     turn::{Gated, Task, Turn},
 };
 use crate::{Env, Error, ObjectId, Result, Storage, platform::LocalBoxFuture};
@@ -176,6 +177,9 @@ impl Date {
 
 /// Waits in an object's code. While it waits other events may run, and the object does not hibernate.
 ///
+/// Timers of an object run in the order in which they are due. One that is due while a critical section is open holds back every later one,
+/// also those of the section itself, which then takes too long: do not wait in a section while another call waits outside of it.
+///
 /// # Example
 /// ```
 /// # use std::time::Duration;
@@ -186,7 +190,14 @@ impl Date {
 /// ```
 pub struct Delay {
     duration: Duration,
-    timer: Option<LocalBoxFuture<'static, ()>>,
+    timer: Option<Timer>,
+}
+
+/// A timer that is set.
+struct Timer {
+    /// Completes when it is due; gone after that.
+    due: Option<LocalBoxFuture<'static, ()>>,
+    place: Place,
 }
 
 impl From<Duration> for Delay {
@@ -214,8 +225,18 @@ impl Future for Delay {
         let timer = self.timer.get_or_insert_with(|| {
             let turn = Turn::current().expect("a Delay is awaited in an object's code");
             let clock = &turn.activation.node.platform.clock;
-            clock.sleep_until(clock.now() + duration)
+            let due = clock.now() + duration;
+            Timer {
+                due: Some(clock.sleep_until(due)),
+                place: turn.activation.timers.set(due, &turn.task.scope),
+            }
         });
-        timer.as_mut().poll(cx)
+        if let Some(due) = &mut timer.due {
+            std::task::ready!(due.as_mut().poll(cx));
+            timer.due = None;
+        }
+        std::task::ready!(timer.place.poll(cx));
+        self.timer = None;
+        Poll::Ready(())
     }
 }

@@ -92,7 +92,7 @@ impl InputGate {
     }
 
     /// The gate that counts for this scope: itself, or that of the parent which adopted it.
-    fn in_force(self: &Rc<Self>) -> Rc<Self> {
+    pub(crate) fn in_force(self: &Rc<Self>) -> Rc<Self> {
         let mut gate = Rc::clone(self);
         loop {
             let parent = gate.adopted_by.borrow().clone();

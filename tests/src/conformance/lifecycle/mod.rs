@@ -5,12 +5,14 @@
 //!
 //! In the order in which a scenario meets them:
 //! - `vector`: the files and their scenarios;
-//! - `twin`: what a twin is; `ids`, `rpc`, `fetch`, `gates`: the twins, topic by topic;
+//! - `twin`: what a twin is; `ids`, `rpc`, `fetch`, `gates`, `alarms`: the twins, topic by topic; `class` and `prelude`: what they share;
 //! - `stage` and `client`: where they run and who drives them; `tracer` and `describe`: what they write;
 //! - `replay`: runs them on several platforms, in many schedules;
 //! - `compare`: the rules of comparison; `differences`: the scenarios that differ, and why;
 //! - `report`: the table.
 
+mod alarms;
+mod class;
 mod client;
 mod compare;
 mod describe;

@@ -180,6 +180,11 @@ impl Worker {
         self.stage.sleep(millis).await;
     }
 
+    /// `Date.now()`
+    pub(super) fn now(&self) -> i64 {
+        self.stage.platform.clock.wall().as_millis()
+    }
+
     /// `unsafe.evict(stub)`
     pub(super) async fn evict(&self) {
         self.stage.evict().await;

@@ -167,7 +167,13 @@ pub(super) fn boxed(driver: impl Future<Output = ()> + 'static) -> LocalBoxFutur
 
 /// All twins, by name.
 pub(super) fn twins() -> BTreeMap<&'static str, Twin> {
-    let topics = [super::ids::twins(), super::rpc::twins(), super::fetch::twins(), super::gates::twins()];
+    let topics = [
+        super::ids::twins(),
+        super::rpc::twins(),
+        super::fetch::twins(),
+        super::gates::twins(),
+        super::alarms::twins(),
+    ];
     let twins = topics.into_iter().flatten();
     twins.map(|twin| (twin.name, twin)).collect()
 }

@@ -87,11 +87,11 @@ pub(crate) mod redirects {
         }
     }
 
-    async fn show(stub: &dormouse::Stub, url: &str, init: &RequestInit) -> Result<Json> {
+    async fn show(stub: &dormouse::Stub, url: &str, init: &RequestInit) -> Result<Value> {
         let request = Request::new_with_init(url, init)?;
         let mut response = stub.fetch_with_request(request).await?;
         let (status, body) = (response.status_code(), response.text().await?);
-        Ok(json!({"status": status, "body": body}))
+        Ok(literal(json!({"status": status, "body": body})))
     }
 
     pub(crate) async fn worker(env: Worker) {

@@ -167,14 +167,14 @@ pub(crate) mod response_seen_by_caller {
                 let mut r = stub.fetch_with_str(&format!("http://x{p}")).await?;
                 let headers: Vec<_> = r.headers().entries().collect();
                 let (status, body) = (r.status_code(), hex(&r.bytes().await?));
-                Ok(json!({"status": status, "headers": headers, "body": {"$": "ArrayBuffer", "hex": body}}))
+                Ok(literal(json!({"status": status, "headers": headers, "body": {"$": "ArrayBuffer", "hex": body}})))
             };
             W.attempt(p, seen).await;
         }
         let head = async {
             let mut r = stub.fetch_with_request(Request::new("http://x/text", Method::Head)?).await?;
             let (status, body) = (r.status_code(), r.text().await?);
-            Ok(json!({"status": status, "body": body}))
+            Ok(literal(json!({"status": status, "body": body})))
         };
         W.attempt("HEAD", head).await;
     }

@@ -194,6 +194,10 @@ pub(crate) mod abort_reasons {
                 "string" => Some("the reason"),
                 "empty string" => Some(""),
                 "number" => Some("5"),
+                // The reason is a text: what the text of an error is.
+                "Error" => Some("Error: reason error"),
+                "TypeError" => Some("TypeError: reason type error"),
+                "with props" => Some("Error: reason props"),
                 other => unreachable!("{other}"),
             };
             self.state.abort(reason).await;
@@ -205,7 +209,7 @@ pub(crate) mod abort_reasons {
     }
 
     pub(crate) async fn worker(env: Worker) {
-        for how in ["no reason", "string", "empty string", "number"] {
+        for how in ["no reason", "string", "empty string", "number", "Error", "TypeError", "with props"] {
             W.attempt(how, env.stub::<Obj>("OBJ", how).die(how.into())).await;
             W.attempt(&format!("{how}: next call"), env.stub::<Obj>("OBJ", how).hello()).await;
         }

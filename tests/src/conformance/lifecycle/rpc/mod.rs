@@ -89,10 +89,7 @@ pub(super) fn twins() -> Vec<Twin> {
         twin!("rpc/exception_keeps_memory", exception_keeps_memory, [OBJ: Obj], worker),
         Twin::new("rpc/constructor_throws", |node, _| node.class("OBJ", Rc::new(constructor_throws::Obj)))
             .worker(|env| boxed(constructor_throws::worker(env))),
-        twin!("rpc/abort_reasons", abort_reasons, [OBJ: Obj], worker).without_labels(
-            "the reason is a text",
-            &["Error", "Error: next call", "TypeError", "TypeError: next call", "with props", "with props: next call"],
-        ),
+        twin!("rpc/abort_reasons", abort_reasons, [OBJ: Obj], worker),
         twin!("rpc/stub_after_abort", stub_after_abort, [OBJ: Obj], worker),
         twin!("rpc/stub_after_eviction", stub_after_eviction, [OBJ: Obj], worker),
         twin!("rpc/message_size_limit", message_size_limit, [OBJ: Obj], worker),
