@@ -2,10 +2,13 @@
 
 use std::{future::Future, rc::Rc};
 
-use dormouse::{Method, Request};
-use serde_json::{Value as Json, json};
+use dormouse::{Request, RequestInit, RequestRedirect};
+use serde_json::Value as Json;
 
-use super::{describe::describe_error, stage::{Stage, Worker}, tracer::W};
+use super::{
+    frames::{Connection, Habits},
+    stage::{Stage, entry},
+};
 
 /// How long nothing must happen for a step to be over, in milliseconds.
 const QUIET: u64 = 150;
@@ -46,16 +49,31 @@ impl Client {
         self.stage.run_worker().await;
     }
 
-    /// `c.get(path)`: `/o/NAME/...` goes on to the object of that name in `OBJ`, unchanged.
+    /// `c.get(path)`
     pub(super) async fn get(&self, path: &str) {
-        let url = format!("http://127.0.0.1{path}");
-        let request = Request::new(&url, Method::Get).expect("a path");
-        let pathname = request.path();
-        let name = pathname.split('/').nth(2).expect("an object's name");
-        let stub = self.worker().plain("OBJ", name);
-        if let Err(error) = stub.fetch_with_request(request).await {
-            W.ev("threw", json!({"label": pathname, "error": describe_error(&error)}));
-        }
+        let mut init = RequestInit::new();
+        init.with_redirect(RequestRedirect::Manual);
+        let request = Request::new_with_init(&format!("http://127.0.0.1{path}"), &init);
+        let answered = entry(self.stage.node().env(), request.expect("a path")).await;
+        drop(answered.expect("the entry answers in any case"));
+    }
+
+    /// `c.ws(connection, object, query)`
+    pub(super) async fn ws(&self, connection: &str, object: &str, query: &str) -> Connection {
+        self.open(connection, Habits::Library, object, query).await
+    }
+
+    /// `c.raw(connection, object)`
+    pub(super) async fn raw(&self, connection: &str, object: &str) -> Connection {
+        self.open(connection, Habits::Bare, object, "").await
+    }
+
+    async fn open(&self, name: &str, habits: Habits, object: &str, query: &str) -> Connection {
+        let stream = self.stage.connect().await;
+        let path = format!("/o/{object}/{query}");
+        let (log, spawn) = (&self.stage.log, self.stage.spawn());
+        let opened = Connection::open(name, habits, &path, stream, log, spawn).await;
+        opened.expect("the object accepts it")
     }
 
     /// `c.evict(name)`
@@ -82,9 +100,5 @@ impl Client {
     /// `c.sleep(ms)`
     pub(super) async fn sleep(&self, millis: u64) {
         self.stage.sleep(millis).await;
-    }
-
-    fn worker(&self) -> Worker {
-        self.stage.worker()
     }
 }

@@ -6,7 +6,7 @@
 //! In the order in which a scenario meets them:
 //! - `vector`: the files and their scenarios;
 //! - `twin`: what a twin is; `ids`, `rpc`, `fetch`, `gates`, `alarms`: the twins, topic by topic; `class` and `prelude`: what they share;
-//! - `stage` and `client`: where they run and who drives them; `tracer` and `describe`: what they write;
+//! - `stage` and `client`: where they run, in a `process` that can be killed, and who drives them, over `frames` of a WebSocket; `tracer` and `describe`: what they write;
 //! - `replay`: runs them on several platforms, in many schedules;
 //! - `compare`: the rules of comparison; `differences`: the scenarios that differ, and why;
 //! - `report`: the table.
@@ -18,9 +18,11 @@ mod compare;
 mod describe;
 mod differences;
 mod fetch;
+mod frames;
 mod gates;
 mod ids;
 mod prelude;
+mod process;
 mod replay;
 mod report;
 mod rpc;

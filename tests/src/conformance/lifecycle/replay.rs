@@ -24,6 +24,9 @@ use super::{
 /// How many schedules of each kind a twin is held in.
 const SEEDS: u64 = 6;
 
+/// The address of a simulated machine that runs code of its own.
+const SIMULATED_HOST: &str = "10.0.0.2";
+
 /// How long a scenario's last events may take to come, in milliseconds, when no client waits for them.
 const QUIET_AT_THE_END: u64 = 60;
 
@@ -136,24 +139,24 @@ fn run(place: Place, twin: &Twin, scenario: &Rc<Scenario>) -> io::Result<Vec<Jso
     match place {
         Place::InOneThread(seed) => Ok(run_on_a_machine(seed, |platform| {
             let links = Rc::new(AtOnce);
-            perform(Platform { links, ..platform }, twin, scenario, Pace::AsRecorded)
+            perform(Platform { links, ..platform }, twin, scenario, Pace::AsRecorded, SIMULATED_HOST)
         })),
         Place::AcrossLinks(seed) => Ok(run_on_a_machine(seed, |platform| {
-            perform(platform, twin, scenario, Pace::AsRecorded)
+            perform(platform, twin, scenario, Pace::AsRecorded, SIMULATED_HOST)
         })),
         Place::Real => {
             let folder = tempfile::tempdir()?;
             real::run(async {
                 let platform = real::platform(folder.path())?;
-                Ok(perform(platform, twin, scenario, Pace::Quick).await)
+                Ok(perform(platform, twin, scenario, Pace::Quick, "127.0.0.1").await)
             })
         }
     }
 }
 
-async fn perform(platform: Platform, twin: Twin, scenario: Rc<Scenario>, pace: Pace) -> Vec<Json> {
+async fn perform(platform: Platform, twin: Twin, scenario: Rc<Scenario>, pace: Pace, host: &'static str) -> Vec<Json> {
     let recording = Recording::start(Rc::clone(&platform.clock));
-    let stage = Stage::start(platform, &twin, &scenario, recording.log(), pace);
+    let stage = Stage::start(platform, &twin, &scenario, recording.log(), pace, host);
     if let Some(client) = twin.client {
         client(Client::new(&stage)).await;
     } else {

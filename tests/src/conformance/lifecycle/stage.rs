@@ -7,20 +7,32 @@ use std::{
 };
 
 use dormouse::{
-    Delay, Env, Node, NodeBuilder, ObjectNamespace, Rpc, Stub,
-    platform::{OpenMode, Platform},
+    Delay, Env, Node, NodeBuilder, ObjectNamespace, Request, Response, Result, Rpc, Stub,
+    platform::{OpenMode, Platform, Spawn, Stream},
+    server::{self, FetchHandler},
 };
+use serde_json::json;
 
-use super::{tracer::Log, twin::Twin, vector::Scenario};
+use super::{
+    describe::describe_error,
+    process::Process,
+    tracer::{Log, W},
+    twin::Twin,
+    vector::Scenario,
+};
 
 /// A node that can be killed and started again on the same disk.
 pub(super) struct Stage {
     platform: Platform,
     twin: Twin,
     scenario: Rc<Scenario>,
+    process: RefCell<Rc<Process>>,
     node: RefCell<Option<Node>>,
+    /// Where the node's HTTP server listens, once somebody has asked for it.
+    address: RefCell<Option<String>>,
     pub(super) log: Rc<Log>,
     pace: Pace,
+    host: &'static str,
 }
 
 /// How long nothing must happen for a step to be over.
@@ -43,6 +55,7 @@ impl Stage {
         scenario: &Rc<Scenario>,
         log: &Rc<Log>,
         pace: Pace,
+        host: &'static str,
     ) -> Rc<Self> {
         let namespaces = scenario.config.namespaces.values();
         let keys: serde_json::Map<_, _> = namespaces
@@ -50,12 +63,15 @@ impl Stage {
             .collect();
         store_keys(&platform, keys);
         let stage = Rc::new(Self {
+            process: RefCell::new(Process::new(&platform.spawn)),
             platform,
             twin: twin.clone(),
             scenario: Rc::clone(scenario),
             node: RefCell::default(),
+            address: RefCell::default(),
             log: Rc::clone(log),
             pace,
+            host,
         });
         stage.boot();
         stage
@@ -66,13 +82,51 @@ impl Stage {
         let builder = NodeBuilder::new("conformance")
             .compatibility_date(&*self.scenario.compatibility_date)
             .compatibility_flags(self.scenario.config.compatibility_flags.clone());
-        let node = (self.twin.serve)(builder, &self.scenario).start(self.platform.clone());
+        let process = Process::new(&self.platform.spawn);
+        let platform = Platform {
+            spawn: Rc::clone(&process) as Rc<dyn Spawn>,
+            ..self.platform.clone()
+        };
+        *self.process.borrow_mut() = process;
+        let node = (self.twin.serve)(builder, &self.scenario).start(platform);
         *self.node.borrow_mut() = Some(node.expect("the node starts on this disk"));
     }
 
-    /// Ends the node in the middle of whatever it does.
+    /// Ends the process in the middle of whatever it does: its tasks first, then what they leave.
     pub(super) fn kill(&self) {
+        self.process.borrow().kill();
+        self.address.take();
         drop(self.node.borrow_mut().take());
+    }
+
+    /// A byte stream to the node's HTTP server, which the first one starts.
+    pub(super) async fn connect(&self) -> Box<dyn Stream> {
+        let known = self.address.borrow().clone();
+        let address = match known {
+            Some(address) => address,
+            None => self.serve().await,
+        };
+        let stream = self.platform.network.connect(&address).await;
+        stream.expect("the server listens")
+    }
+
+    async fn serve(&self) -> String {
+        let listener = self.platform.network.listen(&format!("{}:0", self.host)).await;
+        let listener = listener.expect("a free port");
+        let address = listener.local_address();
+        let env = self.node().env();
+        let handler: FetchHandler = Rc::new(move |request| Box::pin(entry(env.clone(), request)));
+        let process = Rc::clone(&self.process.borrow());
+        let clock = Rc::clone(&self.platform.clock);
+        let served = server::serve(listener, Rc::clone(&process) as Rc<dyn Spawn>, clock, handler, std::future::pending());
+        process.spawn(Box::pin(async move { drop(served.await) }));
+        *self.address.borrow_mut() = Some(address.clone());
+        address
+    }
+
+    /// The platform's tasks, for those beside the process.
+    pub(super) fn spawn(&self) -> &Rc<dyn Spawn> {
+        &self.platform.spawn
     }
 
     pub(super) fn node(&self) -> Node {
@@ -188,6 +242,19 @@ impl Worker {
     /// `unsafe.evict(stub)`
     pub(super) async fn evict(&self) {
         self.stage.evict().await;
+    }
+}
+
+/// The stateless worker's entry: `/o/NAME/...` goes on to the object of that name in `OBJ`, unchanged.
+pub(super) async fn entry(env: Env, request: Request) -> Result<Response> {
+    let pathname = request.path();
+    let name = pathname.split('/').nth(2).unwrap_or_default();
+    match plain(&env, "OBJ", name).fetch_with_request(request).await {
+        Ok(response) => Ok(response),
+        Err(error) => {
+            W.ev("threw", json!({"label": pathname, "error": describe_error(&error)}));
+            Ok(Response::ok("error")?.with_status(500))
+        }
     }
 }
 
