@@ -13,6 +13,7 @@
 //! 5. the output gate waits until the ticket is durable, and the reply leaves.
 //!
 //! An alarm comes the same way, from the node's scheduler ([`AlarmInfo`]).
+//! A WebSocket is a call that goes on: the same ways, gates and turns, with the socket held by the node while the object sleeps ([`State::accept_web_socket`]).
 //!
 //! Everything that the runtime asks of the world goes through [`platform`]; the engine that runs the objects' code stands behind
 //! [`handler`]; [`object`] is that engine for Rust.
@@ -74,6 +75,7 @@ pub mod platform;
 pub mod server;
 pub mod storage;
 pub mod value;
+mod websocket;
 
 #[doc(inline)]
 pub use dormouse_macros::{durable_object, rpc};
@@ -98,4 +100,8 @@ pub use crate::{
         SyncKvList, Transaction,
     },
     value::Value,
+    websocket::{
+        CloseEvent, EventStream, MessageEvent, ReadyState, WebSocket, WebSocketIncomingMessage,
+        WebSocketPair, WebSocketRequestResponsePair, WebsocketEvent,
+    },
 };

@@ -28,11 +28,19 @@ pub enum Mutation {
     AlarmIndexNotSynced,
     /// An alarm fires although the object has deleted it.
     DeletedAlarmRuns,
+    /// What is attached to a socket is gone after its object has hibernated.
+    AttachmentLost,
+    /// An object may hibernate while an event of one of its sockets waits or runs: the event goes to an activation that is being torn down.
+    HibernatesOverSocketEvent,
+    /// A socket that closes while its object hibernates is forgotten without an event.
+    CloseLostAtHibernation,
+    /// A message that is answered without the object wakes it nevertheless.
+    AutoResponseWakes,
 }
 
 impl Mutation {
     /// All of them, in the order above.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::OutputGateOpen,
         Self::WalSyncIgnored,
         Self::CommitSplit,
@@ -44,6 +52,10 @@ impl Mutation {
         Self::AlarmBackoffIgnored,
         Self::AlarmIndexNotSynced,
         Self::DeletedAlarmRuns,
+        Self::AttachmentLost,
+        Self::HibernatesOverSocketEvent,
+        Self::CloseLostAtHibernation,
+        Self::AutoResponseWakes,
     ];
 
     /// Whether this defect is switched on for the current thread.

@@ -3,8 +3,9 @@
 use std::{marker::PhantomData, rc::Rc};
 
 use crate::{
-    AlarmInfo, Env, Error, Request, Response, Result, State, Value,
-    handler::{Class, Handler},
+    AlarmInfo, Env, Error, Request, Response, Result, State, Value, WebSocket,
+    WebSocketIncomingMessage,
+    handler::{Class, Handler, SocketEvent},
     platform::LocalBoxFuture,
 };
 
@@ -97,6 +98,50 @@ pub trait DurableObject: has_durable_object_attribute {
         let _ = alarm;
         self.alarm().await
     }
+
+    /// A message on a socket that was given to [`State::accept_web_socket`]. The next one of the same socket is handed over when the first turn of this call has run.
+    ///
+    /// # Errors
+    /// What went wrong: it goes into the trace, and the socket stays open (W-20). Without an implementation, that there is none.
+    async fn websocket_message(
+        &self,
+        ws: WebSocket,
+        message: WebSocketIncomingMessage,
+    ) -> Result<()> {
+        let _ = (ws, message);
+        Err(not_implemented("websocket_message()"))
+    }
+
+    /// The other end of such a socket sends no more, or is gone: called once, and last. Answer with [`WebSocket::close`], or the other end waits (W-29).
+    ///
+    /// `code` is that of the Close, 1005 if it had none; without a Close it is 1006, and `was_clean` is false.
+    ///
+    /// # Errors
+    /// What went wrong: it goes into the trace. Without an implementation, that there is none.
+    async fn websocket_close(
+        &self,
+        ws: WebSocket,
+        code: usize,
+        reason: String,
+        was_clean: bool,
+    ) -> Result<()> {
+        let _ = (ws, code, reason, was_clean);
+        Err(not_implemented("websocket_close()"))
+    }
+
+    /// The other end of such a socket broke the protocol: called once, and last, in place of [`websocket_close`](Self::websocket_close) (W-27).
+    ///
+    /// # Errors
+    /// What went wrong: it goes into the trace. Without an implementation, that there is none.
+    async fn websocket_error(&self, ws: WebSocket, error: Error) -> Result<()> {
+        let _ = (ws, error);
+        Err(not_implemented("websocket_error()"))
+    }
+}
+
+/// In workers-rs such a handler panics; here the event has been handled, as in the original (W-19), and the trace tells.
+fn not_implemented(handler: &str) -> Error {
+    Error::from(format!("{handler} handler not implemented"))
 }
 
 /// A Rust type as a [`Class`].
@@ -131,6 +176,28 @@ impl<T: DurableObject + ObjectClass> Handler for RustObject<T> {
 
     fn alarm(self: Rc<Self>, info: AlarmInfo) -> LocalBoxFuture<'static, Result<()>> {
         Box::pin(async move { self.0.alarm_with_info(info).await.map(drop) })
+    }
+
+    fn websocket(self: Rc<Self>, event: SocketEvent) -> LocalBoxFuture<'static, Result<()>> {
+        Box::pin(async move {
+            match event {
+                SocketEvent::Message { socket, message } => {
+                    self.0.websocket_message(socket, message).await
+                }
+                SocketEvent::Close {
+                    socket,
+                    code,
+                    reason,
+                    was_clean,
+                } => {
+                    let code = usize::from(code);
+                    self.0
+                        .websocket_close(socket, code, reason, was_clean)
+                        .await
+                }
+                SocketEvent::Error { socket, error } => self.0.websocket_error(socket, error).await,
+            }
+        })
     }
 
     fn call(

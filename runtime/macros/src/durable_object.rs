@@ -15,8 +15,6 @@ const UNKNOWN_FORM: &str =
 const ON_IMPL: &str =
     "The #[durable_object] macro is no longer required for `impl` blocks, and can be removed";
 
-const NO_WEBSOCKETS: &str =
-    "this version has no WebSockets yet: use #[durable_object] or #[durable_object(fetch)]";
 const NOT_A_STRUCT: &str = "#[durable_object] goes on a struct";
 const GENERIC: &str =
     "a Durable Object is a struct without generic parameters: the node makes its instances";
@@ -86,13 +84,11 @@ fn handlers(form: TokenStream) -> Result<Handlers> {
     }
     let written = form.clone();
     let form: Ident = parse2(form).map_err(|_| Error::new_spanned(written, UNKNOWN_FORM))?;
-    let refused = match form.to_string().as_str() {
-        "fetch" => return Ok(Handlers { alarms: false }),
-        "alarm" => return Ok(Handlers { alarms: true }),
-        "websocket" => NO_WEBSOCKETS,
-        _ => UNKNOWN_FORM,
-    };
-    Err(Error::new(form.span(), refused))
+    match form.to_string().as_str() {
+        "fetch" | "websocket" => Ok(Handlers { alarms: false }),
+        "alarm" => Ok(Handlers { alarms: true }),
+        _ => Err(Error::new(form.span(), UNKNOWN_FORM)),
+    }
 }
 
 /// Whether what is generated has to stand under this attribute, too.
@@ -121,7 +117,7 @@ mod tests {
             #[derive(Debug)]
             pub(crate) struct Counter { state: State }
         };
-        for form in [quote!(), quote!(fetch), quote!(alarm)] {
+        for form in [quote!(), quote!(fetch), quote!(alarm), quote!(websocket)] {
             let expansion = expansion(form, &item);
             assert!(expansion.starts_with(&item.to_string()));
             assert!(!expansion.contains("compile_error"));
@@ -169,21 +165,11 @@ mod tests {
             (quote!(), true),
             (quote!(alarm), true),
             (quote!(fetch), false),
+            (quote!(websocket), false),
         ] {
             let expected = format!("const HANDLES_ALARMS : bool = {alarms}");
             assert!(expansion(form, &item).contains(&expected));
         }
-    }
-
-    #[test]
-    fn forms_for_what_is_missing_are_refused_with_a_way_out() {
-        let item = quote!(
-            struct Counter;
-        );
-        assert!(has_error(
-            &expansion(quote!(websocket), &item),
-            NO_WEBSOCKETS
-        ));
     }
 
     #[test]

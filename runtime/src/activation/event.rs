@@ -9,7 +9,7 @@ use super::{
     turn::{Gated, Task},
 };
 use crate::{
-    Error, Method, Response, Result,
+    Error, Method, Result,
     handler::{Invocation, Reply, check_message_size},
     instrument::point,
     node::Compatibility,
@@ -39,8 +39,9 @@ impl Activation {
                 let instance = activation.instance();
                 let result = match invocation {
                     Invocation::Fetch(request) => {
-                        let method = request.method();
-                        let checked = instance.fetch(request).await.and_then(Response::checked);
+                        let (method, upgrades) = (request.method(), request.upgrades());
+                        let response = instance.fetch(request).await;
+                        let checked = response.and_then(|response| response.checked(upgrades));
                         checked.map(|response| {
                             Reply::Response(match method {
                                 Method::Head => response.without_body(),

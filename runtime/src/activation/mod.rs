@@ -9,12 +9,14 @@
 //! - `turn`: the only place where user code is polled;
 //! - `section`: `block_concurrency_while`;
 //! - `state`: what the object's code is given; `timers`: in which order its timers run;
+//! - `socket`: an event of a socket, and what becomes of sockets at the end;
 //! - `idle`: when nothing is in flight any more.
 
 mod alarm;
 mod event;
 mod idle;
 mod section;
+mod socket;
 pub(crate) mod state;
 mod timers;
 pub(crate) mod turn;
@@ -29,9 +31,10 @@ pub(crate) use alarm::EndSender;
 pub(crate) use event::{Event, as_seen_by_callers};
 use futures_util::future::{AbortHandle, Abortable};
 pub(crate) use idle::Ending;
+pub(crate) use socket::{ActivationSockets, Awake, Unsent};
 
-use self::{alarm::AlarmRuns, section::SectionsOfTheTurn, timers::Timers};
 use self::turn::{Gated, Task, panic_text};
+use self::{alarm::AlarmRuns, section::SectionsOfTheTurn, timers::Timers};
 use crate::{
     Error, Result,
     gate::{input::InputGate, output::OutputGate},
@@ -53,6 +56,9 @@ pub(crate) struct Activation {
     pub(crate) storage: Rc<ActivationStorage>,
     pub(crate) turn_began_at: Rc<Cell<WallTime>>,
     timers: Rc<Timers>,
+    /// Turns so far.
+    turns: Cell<u64>,
+    sockets: ActivationSockets,
     instance: RefCell<Option<Rc<dyn Handler>>>,
     /// Tasks in flight that keep the object from hibernating.
     in_flight: Cell<usize>,
@@ -70,10 +76,7 @@ impl Activation {
     ///
     /// # Errors
     /// The storage cannot be opened: the object's files are left as they are.
-    pub(crate) fn start(
-        node: &Rc<NodeContext>,
-        entry: &Rc<Entry>,
-    ) -> Result<Rc<Self>> {
+    pub(crate) fn start(node: &Rc<NodeContext>, entry: &Rc<Entry>) -> Result<Rc<Self>> {
         let class = entry.class();
         let label = Rc::clone(&entry.label);
         point!("activation_start", object = &*label);
@@ -98,7 +101,11 @@ impl Activation {
             alarms: node.alarms.sink({
                 let at_the_start = entry.address();
                 let entry = Rc::downgrade(entry);
-                move || entry.upgrade().map_or_else(|| at_the_start.clone(), |entry| entry.address())
+                move || {
+                    entry
+                        .upgrade()
+                        .map_or_else(|| at_the_start.clone(), |entry| entry.address())
+                }
             }),
             links: Rc::clone(&node.platform.links),
         };
@@ -118,6 +125,8 @@ impl Activation {
             storage,
             turn_began_at,
             timers: Rc::default(),
+            turns: Cell::new(0),
+            sockets: ActivationSockets::default(),
             instance: RefCell::default(),
             in_flight: Cell::new(0),
             arrivals: Cell::new(0),
@@ -238,6 +247,7 @@ impl Activation {
             .remember_how_it_is_left(self.entry.storage_path(), self.storage.left());
         self.storage.shut_down(error.clone());
         self.output.break_with(error);
+        self.let_go_of_sockets(ending);
         for abort in self.aborts.borrow_mut().drain(..) {
             abort.abort();
         }

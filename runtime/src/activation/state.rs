@@ -14,7 +14,10 @@ use super::{
     timers::Place,
     turn::{Gated, Task, Turn},
 };
-use crate::{Env, Error, ObjectId, Result, Storage, platform::LocalBoxFuture};
+use crate::{
+    Env, Error, ObjectId, Result, Storage,
+    platform::{LocalBoxFuture, WallTime},
+};
 
 /// The object's side of the runtime: who it is, what it stores, what it wants done in the background.
 ///
@@ -105,7 +108,8 @@ impl State {
     /// If the activation has ended; its code does not run any more then.
     pub async fn abort(&self, reason: Option<&str>) -> std::convert::Infallible {
         let text = reason.unwrap_or(ABORTED);
-        self.activation().reset_by_code(Error::from(text).with_reset());
+        self.activation()
+            .reset_by_code(Error::from(text).with_reset());
         std::future::pending().await
     }
 
@@ -126,7 +130,7 @@ impl State {
         self.abort(reason).await
     }
 
-    fn activation(&self) -> Rc<Activation> {
+    pub(crate) fn activation(&self) -> Rc<Activation> {
         self.activation
             .upgrade()
             .expect("an object's code runs only while its activation lives")
@@ -164,6 +168,10 @@ impl Date {
     pub fn now() -> Self {
         let turn = Turn::current().expect("Date::now() is called in an object's code");
         Self(turn.activation.turn_began_at.get().as_millis())
+    }
+
+    pub(crate) fn at(time: WallTime) -> Self {
+        Self(time.as_millis())
     }
 
     /// Milliseconds since 1970-01-01T00:00Z.

@@ -163,8 +163,9 @@ impl<F: Future> Future for Gated<F> {
                     text = panic_text(&*panic)
                 );
                 // Its Rust state may be half changed: throw the instance away.
-                this.activation
-                    .reset_by_code(Error::from(format!("panicked: {}", panic_text(&*panic))).with_reset());
+                this.activation.reset_by_code(
+                    Error::from(format!("panicked: {}", panic_text(&*panic))).with_reset(),
+                );
                 Poll::Pending
             }
         }
@@ -190,6 +191,11 @@ impl Turn {
 }
 
 impl Activation {
+    /// The number of the turn that runs, or of the last one.
+    pub(crate) fn turn_number(&self) -> u64 {
+        self.turns.get()
+    }
+
     /// Runs one turn. The clock that the code sees stands still in it (G-2).
     fn run_turn<T>(
         self: &Rc<Self>,
@@ -203,6 +209,7 @@ impl Activation {
             }
         }
         self.turn_began_at.set(self.node.platform.clock.wall());
+        self.turns.set(self.turns.get() + 1);
         point!("turn", object = &*self.label);
         let turn = Turn {
             activation: Rc::clone(self),

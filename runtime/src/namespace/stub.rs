@@ -22,6 +22,7 @@ use crate::{
     gate::output::OutputGate,
     handler::{Invocation, Reply, check_message_size},
     instrument::point,
+    platform::{LocalBoxFuture, Spawn},
     storage::ActivationStorage,
     value::{self, serialized_size_of_arguments},
 };
@@ -197,7 +198,12 @@ impl Connection {
                     ok = true
                 );
             }
-            let _ = answer.send(channel.call(invocation).await); // the caller may not wait any more
+            let reply = channel.call(invocation).await;
+            if let Ok(Reply::Response(response)) = &reply {
+                let home = Rc::new(BesideTheCaller(Rc::clone(&caller.host)));
+                response.reached(&caller.label, home);
+            }
+            let _ = answer.send(reply); // the caller may not wait any more
         }));
         reply
     }
@@ -207,6 +213,15 @@ async fn responded(reply: oneshot::Receiver<Result<Reply>>) -> Result<Response> 
     match settled(reply.await)? {
         Reply::Response(response) => Ok(response),
         Reply::Value(_) => unreachable!("a fetch is answered by a response"),
+    }
+}
+
+/// Where the tasks of a caller run.
+struct BesideTheCaller(Rc<dyn Host>);
+
+impl Spawn for BesideTheCaller {
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.0.spawn(task);
     }
 }
 

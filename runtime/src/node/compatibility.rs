@@ -8,34 +8,39 @@ use super::StartError;
 /// The newest behaviour, in force unless a node asks for an older one.
 const NEWEST: &str = "2026-07-30";
 
-/// A change of behaviour: the day from which on it holds, and the flags that bring it earlier or keep it away.
-struct Change {
-    from: &'static str,
-    with: &'static str,
-    without: &'static str,
-}
+/// From this date on `deleteAll()` deletes the alarm, too (DEL-2).
+const DELETE_ALL_DELETES_ALARM_FROM: &str = "2026-02-24";
 
-/// `deleteAll()` deletes the alarm, too (DEL-2).
-const DELETES_ALARM: Change = Change {
-    from: "2026-02-24",
-    with: "delete_all_deletes_alarm",
-    without: "delete_all_preserves_alarm",
-};
+/// From this date on the reason of a socket's closing has at most as many bytes as a frame takes (W-30).
+const CLOSE_REASON_LIMITED_FROM: &str = "2026-03-03";
 
-/// An error that crosses a call keeps its own name and properties (RP-21).
-const ERRORS_KEEP_EVERYTHING: Change = Change {
-    from: "2026-04-21",
-    with: "enhanced_error_serialization",
-    without: "legacy_error_serialization",
-};
+/// From this date on an `accept()`ed socket answers a Close by itself (W-29).
+const REPLIES_TO_CLOSE_FROM: &str = "2026-04-07";
 
-const CHANGES: [Change; 2] = [DELETES_ALARM, ERRORS_KEEP_EVERYTHING];
+/// From this date on an error that crosses a call keeps its own name and properties (RP-21).
+const ERRORS_KEEP_EVERYTHING_FROM: &str = "2026-04-21";
+
+const DELETES_ALARM: &str = "delete_all_deletes_alarm";
+const PRESERVES_ALARM: &str = "delete_all_preserves_alarm";
+const CLOSE_REASON_LIMITED: &str = "websocket_close_reason_byte_limit";
+const REPLIES_TO_CLOSE: &str = "web_socket_auto_reply_to_close";
+const LEAVES_CLOSE_TO_CODE: &str = "web_socket_manual_reply_to_close";
+const ERRORS_KEEP_EVERYTHING: &str = "enhanced_error_serialization";
+const ERRORS_ARE_PLAIN: &str = "legacy_error_serialization";
 
 /// What a node's date and flags mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent changes, each with a flag of its own"
+)]
 pub(crate) struct Compatibility {
     /// `delete_all` removes the alarm as well (DEL-2).
     pub(crate) delete_all_deletes_alarm: bool,
+    /// A socket's `close` refuses a reason of more than 123 bytes (W-30).
+    pub(crate) websocket_close_reason_byte_limit: bool,
+    /// An `accept()`ed socket answers a Close by itself; one that can hibernate never does (W-29).
+    pub(crate) web_socket_auto_reply_to_close: bool,
     /// Errors reach callers with their own names and properties (RP-21).
     pub(crate) errors_keep_everything: bool,
 }
@@ -56,33 +61,50 @@ impl Compatibility {
                 found: date.to_owned(),
             });
         }
-        let mut known = CHANGES.iter().flat_map(|change| [change.with, change.without]);
-        if let Some(unknown) = flags.iter().find(|flag| !known.clone().any(|known| known == **flag)) {
-            let known = known.by_ref().collect::<Vec<_>>().join(", ");
+        let known = [
+            DELETES_ALARM,
+            PRESERVES_ALARM,
+            CLOSE_REASON_LIMITED,
+            REPLIES_TO_CLOSE,
+            LEAVES_CLOSE_TO_CODE,
+            ERRORS_KEEP_EVERYTHING,
+            ERRORS_ARE_PLAIN,
+        ];
+        if let Some(unknown) = flags.iter().find(|flag| !known.contains(&flag.as_str())) {
             return Err(StartError::CompatibilityFlag {
                 found: unknown.clone(),
-                known,
+                known: known.join(", "),
             });
         }
-        Ok(Self {
-            delete_all_deletes_alarm: DELETES_ALARM.holds(date, flags)?,
-            errors_keep_everything: ERRORS_KEEP_EVERYTHING.holds(date, flags)?,
-        })
-    }
-}
-
-impl Change {
-    fn holds(&self, date: &str, flags: &[String]) -> Result<bool, StartError> {
         let set = |name: &str| flags.iter().any(|flag| flag == name);
-        match (set(self.with), set(self.without)) {
+        let choice = |on: &str, off: &str, from: &str| match (set(on), set(off)) {
             (true, true) => Err(StartError::CompatibilityFlagsContradict {
-                first: self.with.to_owned(),
-                second: self.without.to_owned(),
+                first: on.to_owned(),
+                second: off.to_owned(),
             }),
             (true, false) => Ok(true),
             (false, true) => Ok(false),
-            (false, false) => Ok(date >= self.from),
-        }
+            (false, false) => Ok(date >= from),
+        };
+        Ok(Self {
+            delete_all_deletes_alarm: choice(
+                DELETES_ALARM,
+                PRESERVES_ALARM,
+                DELETE_ALL_DELETES_ALARM_FROM,
+            )?,
+            websocket_close_reason_byte_limit: set(CLOSE_REASON_LIMITED)
+                || date >= CLOSE_REASON_LIMITED_FROM,
+            web_socket_auto_reply_to_close: choice(
+                REPLIES_TO_CLOSE,
+                LEAVES_CLOSE_TO_CODE,
+                REPLIES_TO_CLOSE_FROM,
+            )?,
+            errors_keep_everything: choice(
+                ERRORS_KEEP_EVERYTHING,
+                ERRORS_ARE_PLAIN,
+                ERRORS_KEEP_EVERYTHING_FROM,
+            )?,
+        })
     }
 }
 
@@ -128,8 +150,26 @@ mod tests {
         assert!(deletes_alarm(None, &[]));
         assert!(deletes_alarm(Some("2026-02-24"), &[]));
         assert!(!deletes_alarm(Some("2026-02-23"), &[]));
-        assert!(deletes_alarm(Some("2024-01-01"), &["delete_all_deletes_alarm"]));
-        assert!(!deletes_alarm(None, &["delete_all_preserves_alarm"]));
+        assert!(deletes_alarm(Some("2024-01-01"), &[DELETES_ALARM]));
+        assert!(!deletes_alarm(None, &[PRESERVES_ALARM]));
+    }
+
+    #[test]
+    fn sockets_change_on_the_days_of_their_changes() {
+        let of = |date: &str, flags: &[&str]| {
+            let flags: Vec<_> = flags.iter().map(|&flag| flag.to_owned()).collect();
+            let found = Compatibility::new(Some(date), &flags).expect("valid");
+            (
+                found.websocket_close_reason_byte_limit,
+                found.web_socket_auto_reply_to_close,
+            )
+        };
+        assert_eq!(of("2026-03-02", &[]), (false, false));
+        assert_eq!(of("2026-03-03", &[]), (true, false));
+        assert_eq!(of("2026-04-07", &[]), (true, true));
+        assert_eq!(of("2026-04-07", &[LEAVES_CLOSE_TO_CODE]), (true, false));
+        assert_eq!(of("2024-01-01", &[CLOSE_REASON_LIMITED]), (true, false));
+        assert_eq!(of("2024-01-01", &[REPLIES_TO_CLOSE]), (false, true));
     }
 
     #[test]
@@ -141,8 +181,8 @@ mod tests {
         };
         assert!(keep("2026-04-21", None));
         assert!(!keep("2026-04-20", None));
-        assert!(keep("2026-04-20", Some("enhanced_error_serialization")));
-        assert!(!keep("2026-04-21", Some("legacy_error_serialization")));
+        assert!(keep("2026-04-20", Some(ERRORS_KEEP_EVERYTHING)));
+        assert!(!keep("2026-04-21", Some(ERRORS_ARE_PLAIN)));
     }
 
     #[test]
@@ -163,7 +203,7 @@ mod tests {
         }
         let unknown = Compatibility::new(None, &["nodejs".to_owned()]).expect_err("unknown");
         assert!(unknown.to_string().contains("nodejs"), "{unknown}");
-        let both = ["delete_all_deletes_alarm".to_owned(), "delete_all_preserves_alarm".to_owned()];
+        let both = [DELETES_ALARM.to_owned(), PRESERVES_ALARM.to_owned()];
         assert!(Compatibility::new(None, &both).is_err());
     }
 }

@@ -143,10 +143,7 @@ impl ObjectStorage {
         Ok(Some(AlarmChange { at, version }))
     }
 
-    fn hold_until(
-        self: &Rc<Self>,
-        mut durable: LocalBoxFuture<'static, Result<()>>,
-    ) -> Result<()> {
+    fn hold_until(self: &Rc<Self>, mut durable: LocalBoxFuture<'static, Result<()>>) -> Result<()> {
         if let Some(outcome) = durable.as_mut().now_or_never() {
             return outcome; // nothing to wait for
         }

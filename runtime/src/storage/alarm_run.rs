@@ -165,10 +165,7 @@ impl ActivationStorage {
     ///
     /// # Errors
     /// The storage is closed or fails; the scheduler refuses.
-    pub(crate) fn arm_alarm(
-        &self,
-        scheduled: WallTime,
-    ) -> LocalBoxFuture<'static, Result<Arming>> {
+    pub(crate) fn arm_alarm(&self, scheduled: WallTime) -> LocalBoxFuture<'static, Result<Arming>> {
         let now = Rc::clone(&self.now);
         match &self.engine {
             Engine::Sqlite(sqlite) => {

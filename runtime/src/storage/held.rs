@@ -138,10 +138,7 @@ impl Held {
     fn lay_over(&self, out: &mut [u8], start: u64) {
         let end = start + out.len() as u64;
         for (offset, data) in self.writes() {
-            let (from, to) = (
-                offset.max(start),
-                (offset + data.len() as u64).min(end),
-            );
+            let (from, to) = (offset.max(start), (offset + data.len() as u64).min(end));
             if from < to {
                 let within = |at: u64, begin: u64| {
                     usize::try_from(at - begin).expect("it lies within a piece in memory")

@@ -21,8 +21,8 @@ use rusqlite::{
 
 use super::{
     Stored,
-    cache::Key,
     alarm::AlarmChange,
+    cache::Key,
     change::Change,
     limits::{MESSAGE_BYTES_MAX, PAIRS_MAX, check_pairs},
 };
@@ -326,7 +326,9 @@ impl Service {
     /// Has the scheduler wake the object at `at`: at its alarm, or earlier.
     pub(super) fn tell_scheduler(&self, at: Option<WallTime>) -> Result<()> {
         drop(self.alarms.schedule(at)?);
-        let known = self.known_alarm().map_err(|error| Error::from(error.to_string()))?;
+        let known = self
+            .known_alarm()
+            .map_err(|error| Error::from(error.to_string()))?;
         self.asked_and_durable.set(Some((at, known.1)));
         Ok(())
     }

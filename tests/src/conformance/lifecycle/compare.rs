@@ -248,9 +248,15 @@ fn as_rust_has_it(recorded: &Json) -> Json {
     }
 }
 
-/// The events without those, and without the fields, that a twin leaves out.
+/// The events without those, and without the steps and fields, that a twin leaves out.
 fn without(left_out: &[LeftOut], events: &[Json]) -> Vec<Json> {
-    let kept = events.iter().filter(|event| !left_out.iter().any(|it| it.takes(event)));
+    let mut in_left_out_step = false;
+    let kept = events.iter().filter(|event| {
+        if event["at"] == "client" && event["ev"] == "step" {
+            in_left_out_step = left_out.iter().any(|it| it.takes_step(event));
+        }
+        !in_left_out_step && !left_out.iter().any(|it| it.takes(event))
+    });
     let trimmed = kept.map(|event| {
         let mut event = event.clone();
         for it in left_out {

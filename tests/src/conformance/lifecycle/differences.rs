@@ -35,6 +35,7 @@ static DIFFERENCES: &[Difference] = differences! {
     "streams and HTTP values as arguments need a JavaScript engine: they travel by fetch": "rpc/streams_and_http_values";
     "calls of all kinds on one stub start in the order in which they are made; the recorded runtime lets fetches overtake":
         "fetch/concurrent_fetch_and_rpc_order";
+    "there are no blobs: binary data is bytes": "websockets/binary_type_standard";
     "who does not want to wait any more drops the future: there is no signal to abort": "fetch/caller_aborts";
 };
 

@@ -5,7 +5,7 @@
 //!
 //! In the order in which a scenario meets them:
 //! - `vector`: the files and their scenarios;
-//! - `twin`: what a twin is; `ids`, `rpc`, `fetch`, `gates`, `alarms`: the twins, topic by topic; `class` and `prelude`: what they share;
+//! - `twin`: what a twin is; `ids`, `rpc`, `fetch`, `gates`, `alarms`, `websockets`, `hibernation`: the twins, topic by topic; `class` and `prelude`: what they share;
 //! - `stage` and `client`: where they run, in a `process` that can be killed, and who drives them, over `frames` of a WebSocket; `tracer` and `describe`: what they write;
 //! - `replay`: runs them on several platforms, in many schedules;
 //! - `compare`: the rules of comparison; `differences`: the scenarios that differ, and why;
@@ -20,6 +20,7 @@ mod differences;
 mod fetch;
 mod frames;
 mod gates;
+mod hibernation;
 mod ids;
 mod prelude;
 mod process;
@@ -30,6 +31,7 @@ mod stage;
 mod tracer;
 mod twin;
 mod vector;
+mod websockets;
 
 pub use compare::Departure;
 pub use differences::{Difference, difference};

@@ -52,6 +52,10 @@ enum What {
     Event(&'static str),
     /// This field of every event, also of values inside.
     Field(&'static str),
+    /// Every message that a client receives and that says this.
+    Message(&'static str),
+    /// The client's steps that are called this, or whose arguments are these, with everything that happens in them.
+    Step(&'static str),
 }
 
 impl LeftOut {
@@ -81,7 +85,7 @@ impl LeftOut {
 
     /// How it is called in reports.
     pub fn name(&self) -> &'static str {
-        let (What::Label(name) | What::Event(name) | What::Field(name)) = self.what;
+        let (What::Label(name) | What::Event(name) | What::Field(name) | What::Message(name) | What::Step(name)) = self.what;
         name
     }
 
@@ -90,8 +94,17 @@ impl LeftOut {
         match self.what {
             What::Label(label) => ["label", "kind", "how"].iter().any(|key| event[*key] == label),
             What::Event(name) => event["ev"] == name,
-            What::Field(_) => false,
+            What::Message(said) => event["at"] == "client" && ["text", "binary", "message"].iter().any(|key| event[*key] == said),
+            What::Field(_) | What::Step(_) => false,
         }
+    }
+
+    /// Whether the step that begins with this event goes.
+    pub(super) fn takes_step(&self, begins: &Json) -> bool {
+        let What::Step(name) = self.what else {
+            return false;
+        };
+        begins["what"] == name || begins.get("args").is_some_and(|args| args.to_string() == name)
     }
 
     /// Takes the field out.
@@ -153,6 +166,26 @@ impl Twin {
         self
     }
 
+    /// Leaves out what clients receive that says this.
+    pub(super) fn without_messages(mut self, reason: &'static str, said: &[&'static str]) -> Self {
+        let left_out = said.iter().map(|&said| LeftOut {
+            what: What::Message(said),
+            reason,
+        });
+        self.left_out.extend(left_out);
+        self
+    }
+
+    /// Leaves out these steps of the client.
+    pub(super) fn without_steps(mut self, reason: &'static str, steps: &[&'static str]) -> Self {
+        let left_out = steps.iter().map(|&step| LeftOut {
+            what: What::Step(step),
+            reason,
+        });
+        self.left_out.extend(left_out);
+        self
+    }
+
     /// Its order is that of a caller and an object who share a thread.
     pub(super) fn in_one_thread(mut self) -> Self {
         self.messages = Messages::ArriveAtOnce;
@@ -173,6 +206,8 @@ pub(super) fn twins() -> BTreeMap<&'static str, Twin> {
         super::fetch::twins(),
         super::gates::twins(),
         super::alarms::twins(),
+        super::websockets::twins(),
+        super::hibernation::twins(),
     ];
     let twins = topics.into_iter().flatten();
     twins.map(|twin| (twin.name, twin)).collect()
