@@ -108,7 +108,9 @@ impl Connection {
         let (abort, registration) = AbortHandle::new_pair();
         *connection.0.reader.borrow_mut() = Some(abort);
         let reading = Abortable::new(connection.clone().read(read), registration);
-        spawn.spawn(Box::pin(async move { drop(reading.await) }));
+        spawn.spawn(Box::pin(async move {
+            let _ = reading.await; // it was aborted: that is how it ends
+        }));
         Some(connection)
     }
 

@@ -6,7 +6,8 @@ pub(super) use std::{
 };
 
 pub(super) use dormouse::{
-    AlarmInfo, Date, DurableObject, Env, Error, ListOptions, Request, Response, Result, State, Storage, Value, durable_object, rpc,
+    AlarmInfo, Date, DurableObject, Env, Error, ListOptions, Request, Response, Result, State, Storage, Value, WebSocket,
+    WebSocketIncomingMessage, WebSocketPair, WebSocketRequestResponsePair, WebsocketEvent, durable_object, rpc,
 };
 pub(super) use futures_util::{
     FutureExt as _, StreamExt as _,

@@ -31,6 +31,8 @@ impl Spawn for Process {
         let (abort, registration) = AbortHandle::new_pair();
         self.tasks.borrow_mut().push(abort);
         let task = Abortable::new(task, registration);
-        self.spawn.spawn(Box::pin(async move { drop(task.await) }));
+        self.spawn.spawn(Box::pin(async move {
+            let _ = task.await; // it was aborted: that is how a process ends
+        }));
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeSet, io, rc::Rc};
 
-use dormouse::platform::{Leg, Link, Links, LocalBoxFuture, Lost, Platform, real};
+use dormouse::platform::{Direct, Leg, Link, Links, LocalBoxFuture, Lost, Platform, SocketLink, real};
 use dormouse_sim::{Seed, run_on_a_machine};
 use serde_json::Value as Json;
 
@@ -172,6 +172,10 @@ struct AtOnce;
 impl Links for AtOnce {
     fn open(&self, _: &str, _: &str) -> Rc<dyn Link> {
         Rc::new(Self)
+    }
+
+    fn open_socket(&self, _: &str) -> Rc<dyn SocketLink> {
+        Direct::open()
     }
 }
 

@@ -183,6 +183,11 @@ pub(crate) mod pending_timer_at_eviction {
 pub(crate) mod eviction_keeps_storage_not_memory {
     use super::*;
 
+    #[derive(serde::Deserialize)]
+    struct Row {
+        v: u32,
+    }
+
     class! {
         Obj { memory: Cell<u32> }
         new(state) {
@@ -196,8 +201,8 @@ pub(crate) mod eviction_keeps_storage_not_memory {
                 sql.exec("INSERT INTO t VALUES (?)", vec![i64::from(memory).into()])?;
                 let n: u32 = storage.get("n").await?.unwrap_or(0);
                 not_awaited(storage.put("n", n + 1));
-                let rows = sql.exec("SELECT v FROM t", None)?.raw();
-                let rows: Vec<Json> = rows.map(|row| row.map(|row| json!(row))).collect::<Result<_>>()?;
+                let rows: Vec<Row> = sql.exec("SELECT v FROM t", None)?.to_array()?;
+                let rows: Vec<_> = rows.into_iter().map(|row| row.v).collect();
                 O.ev("state", json!({"memory": memory, "rows": rows, "n": storage.get::<u32>("n").await?}));
                 Response::ok("ok")
             }
