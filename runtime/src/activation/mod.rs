@@ -23,6 +23,7 @@ pub(crate) mod turn;
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     future::Future,
     rc::Rc,
 };
@@ -33,7 +34,7 @@ use futures_util::future::{AbortHandle, Abortable};
 pub(crate) use idle::Ending;
 pub(crate) use socket::{ActivationSockets, Awake, Unsent};
 
-use self::turn::{Gated, Task, panic_text};
+use self::turn::{Background, Gated, Task, panic_text};
 use self::{alarm::AlarmRuns, section::SectionsOfTheTurn, timers::Timers};
 use crate::{
     Error, Result,
@@ -56,6 +57,10 @@ pub(crate) struct Activation {
     pub(crate) storage: Rc<ActivationStorage>,
     pub(crate) turn_began_at: Rc<Cell<WallTime>>,
     timers: Rc<Timers>,
+    /// Background tasks that the running turn has to begin ...
+    to_begin: RefCell<VecDeque<(Rc<Task>, Background)>>,
+    /// ... and those that it has begun and that go on after it.
+    begun: RefCell<Vec<(Rc<Task>, Background)>>,
     /// Turns so far.
     turns: Cell<u64>,
     sockets: ActivationSockets,
@@ -125,6 +130,8 @@ impl Activation {
             storage,
             turn_began_at,
             timers: Rc::default(),
+            to_begin: RefCell::default(),
+            begun: RefCell::default(),
             turns: Cell::new(0),
             sockets: ActivationSockets::default(),
             instance: RefCell::default(),

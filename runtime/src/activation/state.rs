@@ -90,15 +90,22 @@ impl State {
 
     /// Lets `task` run on after the event that started it. The object does not hibernate before it is done; nobody waits for it.
     ///
+    /// It begins in this turn, when the code that calls this waits or is over: what it writes before it waits for something that is not
+    /// storage is committed together with the turn's other writes.
+    ///
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
     pub fn wait_until(&self, task: impl Future<Output = ()> + 'static) {
         let activation = self.activation();
-        let scope = Turn::current().map_or_else(
-            || Rc::clone(&activation.input),
-            |turn| Rc::clone(&turn.task.scope),
-        );
-        activation.spawn(Gated::new(Rc::clone(&activation), Task::new(scope), task));
+        match Turn::current() {
+            Some(turn) if Rc::ptr_eq(&turn.activation, &activation) => {
+                activation.begin_in_this_turn(Rc::clone(&turn.task.scope), Box::pin(task));
+            }
+            _ => {
+                let scope = Task::new(Rc::clone(&activation.input));
+                activation.spawn(Gated::new(Rc::clone(&activation), scope, task));
+            }
+        }
     }
 
     /// Resets the object: nothing uncommitted survives, every call in flight fails with `reason` (E-6). The code that calls this

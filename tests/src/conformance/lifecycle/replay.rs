@@ -5,7 +5,13 @@
 //! - Across the simulator's links, where a message takes its time: what hangs on no timer must come out the same.
 //! - On the real platform: what hangs on no timer.
 
-use std::{collections::BTreeSet, io, rc::Rc};
+use std::{
+    any::Any,
+    collections::BTreeSet,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+};
 
 use dormouse::platform::{Direct, Leg, Link, Links, LocalBoxFuture, Lost, Platform, SocketLink, real};
 use dormouse_sim::{Seed, run_on_a_machine};
@@ -55,6 +61,13 @@ pub enum Failure {
         /// Where it left the trace.
         departure: Departure,
     },
+    /// A run came to no end: its twin expected something else.
+    Panicked {
+        /// Where it ran.
+        place: String,
+        /// What the panic says.
+        text: String,
+    },
     /// No run gave this one of the recorded traces, counted from one.
     NeverReached(usize),
     /// Nobody wrote a twin, and there is no reason why not.
@@ -67,9 +80,6 @@ pub enum Failure {
 ///
 /// # Errors
 /// There is no place for a temporary folder.
-///
-/// # Panics
-/// A twin does something that is not possible.
 pub fn replay_scenarios(scenarios: &[Scenario]) -> io::Result<Vec<Outcome>> {
     let twins = twins();
     let outcomes = scenarios.iter().map(|scenario| {
@@ -118,7 +128,17 @@ fn run_everywhere(scenario: &Scenario, twin: &Twin) -> io::Result<Vec<Failure>> 
     }
     let (mut failures, mut reached) = (Vec::new(), BTreeSet::new());
     for place in places {
-        let events = run(place, twin, &scenario)?;
+        let ran = catch_unwind(AssertUnwindSafe(|| run(place, twin, &scenario)));
+        let events = match ran {
+            Ok(events) => events?,
+            Err(panic) => {
+                failures.push(Failure::Panicked {
+                    place: format!("{place:?}"),
+                    text: panic_text(&*panic),
+                });
+                continue;
+            }
+        };
         match compare(&scenario, &twin.left_out, &events) {
             Ok(trace) => drop(reached.insert(trace)),
             Err(departure) => failures.push(Failure::Departed {
@@ -132,6 +152,12 @@ fn run_everywhere(scenario: &Scenario, twin: &Twin) -> io::Result<Vec<Failure>> 
         failures.extend(missed.map(|trace| Failure::NeverReached(trace + 1)));
     }
     Ok(failures)
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("(the panic's payload is no text)").to_owned()
 }
 
 fn run(place: Place, twin: &Twin, scenario: &Rc<Scenario>) -> io::Result<Vec<Json>> {

@@ -89,6 +89,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Departed { place, departure } => write!(f, "{place}: {departure}"),
+            Self::Panicked { place, text } => write!(f, "{place}: panicked: {text}"),
             Self::NeverReached(trace) => write!(f, "no run gave the recorded trace {trace}"),
             Self::NoTwin => f.write_str("there is no twin of it: it is JavaScript, so somebody has to write one"),
             Self::DiffersNoMore(difference) => {

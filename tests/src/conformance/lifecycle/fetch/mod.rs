@@ -1,10 +1,12 @@
 //! HTTP requests to objects: what the object sees, what the caller gets back, redirects, bodies.
 //!
 //! - `requests`: requests as the object sees them;
-//! - `responses`: responses as the caller sees them, and exceptions in their place.
+//! - `responses`: responses as the caller sees them, and exceptions in their place;
+//! - `upgrade`: responses that are sockets.
 
 mod requests;
 mod responses;
+mod upgrade;
 
 use self::{
     requests::{concurrent_fetch_and_rpc_order, large_bodies, redirects, request_seen_by_object},
@@ -34,6 +36,7 @@ pub(super) fn twins() -> Vec<Twin> {
             .without_fields(NOT_IN_RESPONSE, &["statusText", "ok", "url"]),
         twin!("fetch/redirects", redirects, [OBJ: Obj], worker)
             .without_fields(NOT_IN_RESPONSE, &["redirected", "url"]),
+        twin!("fetch/upgrade", upgrade, [OBJ: Obj], worker),
         twin!("fetch/concurrent_fetch_and_rpc_order", concurrent_fetch_and_rpc_order, [OBJ: Obj], worker),
         twin!("fetch/large_bodies", large_bodies, [OBJ: Obj], worker),
         twin!("fetch/response_returned_before_work_ends", response_returned_before_work_ends, [OBJ: Obj], worker)
