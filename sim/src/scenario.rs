@@ -7,6 +7,7 @@ use std::{
     fmt::{self, Debug},
     future::Future,
     ops::RangeInclusive,
+    panic::Location,
     rc::Rc,
     time::Duration,
 };
@@ -38,6 +39,8 @@ const WAL_BYTES_MAX: u64 = 64 << 10;
 /// What authors give to be run. See the [crate's documentation](crate) for an example.
 pub struct Scenario<Op, Ret> {
     pub(crate) name: &'static str,
+    /// Where it is described, for those who mark failures in the code.
+    at: &'static Location<'static>,
     pub(crate) serves: NodeBuilder,
     clients: usize,
     workload: Option<(BoxedStrategy<Op>, RangeInclusive<usize>)>,
@@ -61,9 +64,11 @@ where
     Ret: Clone + Debug + 'static,
 {
     /// A scenario with three clients and all faults. The name is that of the test or suite.
+    #[track_caller]
     pub fn new(name: &'static str) -> Self {
         Self {
             name,
+            at: Location::caller(),
             serves: NodeBuilder::new("sim").wal_bytes_max(WAL_BYTES_MAX),
             clients: 3,
             workload: None,
@@ -107,6 +112,13 @@ where
                 self.points.push(point);
             }
         }
+        self
+    }
+
+    /// Holds the objects to what the original documents, where it lets more pass: see [`NodeBuilder::strict_storage`].
+    #[must_use]
+    pub fn strict_storage(mut self) -> Self {
+        self.serves = self.serves.strict_storage();
         self
     }
 
@@ -224,6 +236,7 @@ pub enum Detail {
 
 trait Runs {
     fn name(&self) -> &'static str;
+    fn location(&self) -> &'static Location<'static>;
     fn plan(&self, seed: Seed) -> String;
     fn run_seed(&self, seed: Seed, detail: Detail) -> Run;
     fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError>;
@@ -254,6 +267,10 @@ where
         self.scenario.name
     }
 
+    fn location(&self) -> &'static Location<'static> {
+        self.scenario.at
+    }
+
     fn plan(&self, seed: Seed) -> String {
         self.generate(seed).to_json()
     }
@@ -275,6 +292,11 @@ impl Suite {
     /// The scenario's name.
     pub fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    /// Where the scenario is described: the call of [`Scenario::new`].
+    pub fn location(&self) -> &'static Location<'static> {
+        self.0.location()
     }
 
     /// The plan of a seed, as JSON.

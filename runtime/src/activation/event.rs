@@ -27,14 +27,20 @@ impl Activation {
     /// Queues `event` behind everything that arrived before it.
     pub(crate) fn deliver(self: &Rc<Self>, event: Event) {
         self.construct_once();
-        self.arrivals.set(self.arrivals.get() + 1);
+        let number = self.arrivals.get() + 1;
+        self.arrivals.set(number);
         let Event { invocation, reply } = event;
-        point!("deliver", object = &*self.label, what = invocation.label());
+        point!(
+            "deliver",
+            object = &*self.label,
+            event = number,
+            what = invocation.label()
+        );
         let over_rpc = matches!(invocation, Invocation::Call { .. });
         let activation = Rc::clone(self);
         let handler = Gated::new(
             Rc::clone(self),
-            Task::new(Rc::clone(&self.input)),
+            Task::of_event(number, Rc::clone(&self.input)),
             async move {
                 let instance = activation.instance();
                 let result = match invocation {
@@ -75,6 +81,7 @@ impl Activation {
                     point!(
                         "output",
                         object = &*activation.label,
+                        event = number,
                         what = "reply",
                         batch = batch,
                         ok = ok
@@ -86,6 +93,7 @@ impl Activation {
                     point!(
                         "output_dropped",
                         object = &*activation.label,
+                        event = number,
                         what = "reply",
                         batch = batch
                     );

@@ -72,6 +72,8 @@ pub(crate) struct Activation {
     alarm_runs: AlarmRuns,
     /// The constructor stands at the gate, or is done.
     is_constructed: Cell<bool>,
+    /// Says in logs in whose code something was.
+    span: tracing::Span,
     aborts: RefCell<Vec<AbortHandle>>,
     ended: Cell<bool>,
 }
@@ -112,6 +114,8 @@ impl Activation {
                         .map_or_else(|| at_the_start.clone(), |entry| entry.address())
                 }
             }),
+            bytes_max: node.object_bytes_max,
+            strict: node.strict_storage,
             links: Rc::clone(&node.platform.links),
         };
         let storage = ActivationStorage::open(ActivationSetup {
@@ -124,6 +128,7 @@ impl Activation {
         let activation = Rc::new(Self {
             node: Rc::clone(node),
             entry: Rc::clone(entry),
+            span: tracing::info_span!(target: crate::instrument::TARGET, "object", id = &*label),
             label,
             input: InputGate::new(),
             output,
@@ -161,7 +166,7 @@ impl Activation {
     }
 
     fn construct(self: &Rc<Self>, class: Rc<dyn Class>) {
-        let task = Task::new(Rc::clone(&self.input));
+        let task = Task::of_event(0, Rc::clone(&self.input));
         let handles_alarms = class.handles_alarms();
         let activation = Rc::clone(self);
         let constructor = Gated::new(Rc::clone(self), Rc::clone(&task), async move {

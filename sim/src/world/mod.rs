@@ -40,7 +40,7 @@ use self::{
     sockets::SimSocket,
 };
 use crate::{
-    check::Violation,
+    check::{Mark, Violation},
     executor::{self, Activity},
     fault::{
         Fault, FaultKind, SERVER, Trigger,
@@ -165,7 +165,12 @@ impl World {
         self.agenda.borrow_mut().add(new)
     }
 
-    pub(crate) fn violated(&self, violation: Violation) {
+    /// Somebody saw a promise broken: at what happened last, unless the violation says otherwise.
+    pub(crate) fn violated(&self, mut violation: Violation) {
+        let events = self.trace.borrow().events().len();
+        if violation.marks.is_empty() && events > 0 {
+            violation.marks.push(Mark::Event(events - 1));
+        }
         self.violations.borrow_mut().push(violation);
     }
 

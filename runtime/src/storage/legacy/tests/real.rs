@@ -43,6 +43,8 @@ fn open(platform: &Platform, links: Rc<dyn Links>) -> (Rc<LegacyStorage>, Rc<Out
         links,
         delete_all_deletes_alarm: true,
         alarms: Rc::new(crate::storage::tests::NoScheduler),
+        bytes_max: crate::storage::OBJECT_BYTES_MAX,
+        strict: false,
     });
     (storage.expect("the storage opens"), gate)
 }
