@@ -80,6 +80,7 @@
 //! ```
 
 pub mod check;
+mod client_socket;
 mod executor;
 pub mod explore;
 pub mod fault;
@@ -102,6 +103,7 @@ pub use crate::{
         linearizable::Linearizable,
         model::{Model, NondeterministicModel},
     },
+    client_socket::{ClientSocket, Heard},
     fault::{FaultKind, Faults},
     history::{Call, History, Moment, Outcome},
     machine::run_on_a_machine,

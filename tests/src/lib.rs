@@ -9,6 +9,7 @@
 //! - `determinism.rs`: the same seed gives the same trace, wherever and whenever;
 //! - `mutations.rs`: each deliberate defect of the runtime is found;
 //! - `scenarios.rs`: the suites, as tests; `traces.rs`: three short runs, as snapshots;
+//! - `wire_sockets.rs`: `WebSockets` over simulated byte streams;
 //! - `command.rs` and `server.rs`: the programs, as their users run them;
 //! - `tree.rs`: the repository looks after itself;
 //! - `documents.rs`: the code in README and book is real.
@@ -37,6 +38,9 @@ mod book {
 
     #[doc = include_str!("../../book/src/storage.md")]
     mod storage {}
+
+    #[doc = include_str!("../../book/src/websockets.md")]
+    mod websockets {}
 
     #[doc = include_str!("../../book/src/writing-a-scenario.md")]
     mod writing_a_scenario {}

@@ -3,7 +3,7 @@
 //! The same suites pass on the runtime as it is (`scenarios/tests/suites.rs`), so what is found here is the defect and nothing else.
 
 use dormouse::Mutation;
-use dormouse_scenarios::{counter, ledger};
+use dormouse_scenarios::{chat_room, counter, ledger};
 use dormouse_sim::{Detail, Seed, Suite, Violation};
 
 const SEEDS: u64 = 2_000;
@@ -34,6 +34,7 @@ fn assert_found(mutation: Mutation, suite: &Suite, promises: &[&str]) {
 const ORDER: &str = "calls take effect one at a time, in an order that clients could have seen";
 const DURABLE: &str = "what was acknowledged survives a loss of power";
 const NOT_BEFORE: &str = "nothing leaves before it is durable";
+const HEARS: &str = "whoever is connected hears what he says";
 const ONCE: &str = "an object runs once at a time";
 
 #[test]
@@ -62,6 +63,46 @@ fn an_input_gate_left_open_during_storage_is_found() {
 }
 
 #[test]
+fn an_attachment_that_is_not_kept_is_found() {
+    let promise = "what is attached to a socket outlives hibernation";
+    assert_found(
+        Mutation::AttachmentLost,
+        &chat_room::chat_room(),
+        &[promise, HEARS],
+    );
+}
+
+#[test]
+fn an_event_handed_to_an_activation_that_is_being_torn_down_is_found() {
+    let promise = "an object hibernates only when its sockets' events were handled";
+    assert_found(
+        Mutation::HibernatesOverSocketEvent,
+        &chat_room::chat_room(),
+        &[promise, HEARS],
+    );
+}
+
+#[test]
+fn a_close_that_is_lost_while_the_object_hibernates_is_found() {
+    let promise = "nothing sent on a connected socket is lost";
+    assert_found(
+        Mutation::CloseLostAtHibernation,
+        &chat_room::chat_room(),
+        &[promise, HEARS],
+    );
+}
+
+#[test]
+fn an_automatic_answer_that_wakes_the_object_is_found() {
+    let promise = "an answered ping wakes nobody";
+    assert_found(
+        Mutation::AutoResponseWakes,
+        &chat_room::chat_room(),
+        &[promise],
+    );
+}
+
+#[test]
 fn no_defect_is_missing_here() {
     let tested = [
         Mutation::OutputGateOpen,
@@ -69,6 +110,10 @@ fn no_defect_is_missing_here() {
         Mutation::CommitSplit,
         Mutation::TwoActivations,
         Mutation::InputGateOpen,
+        Mutation::AttachmentLost,
+        Mutation::HibernatesOverSocketEvent,
+        Mutation::CloseLostAtHibernation,
+        Mutation::AutoResponseWakes,
     ];
     assert_eq!(tested, Mutation::ALL);
 }

@@ -187,6 +187,12 @@ impl Response {
         self.init.websocket
     }
 
+    /// The socket, if it has one.
+    #[cfg(feature = "server")]
+    pub(crate) fn socket(&self) -> Option<&WebSocket> {
+        self.init.websocket.as_ref()
+    }
+
     /// The same response with this socket in place of its own.
     pub fn with_websocket(mut self, websocket: Option<WebSocket>) -> Self {
         self.init.websocket = websocket;

@@ -1,6 +1,6 @@
 //! Checkers: from what clients saw and what the runtime did to a verdict.
 //!
-//! Always on: [`activations`] (an object runs once at a time), the durability oracle of the world (nothing leaves before it is durable), and
+//! Always on: [`activations`] (an object runs once at a time), [`sockets`] (what `WebSockets` promise), the durability oracle of the world (nothing leaves before it is durable), and
 //! that every call settles. By the scenario: [`linearizable`] against a model, which also says whether what was acknowledged survived, and
 //! [`invariant`]s of the author's own.
 
@@ -10,6 +10,7 @@ pub mod invariant;
 pub mod linearizability;
 pub mod linearizable;
 pub mod model;
+pub mod sockets;
 pub mod transactions;
 
 use std::fmt;
