@@ -112,7 +112,7 @@ fn gates() {
         topic: "gates",
         total: 32,
         in_part: &["wait_until"],
-        differing: &["async_work_in_constructor_without_block"],
+        differing: &[],
         not_in_rust: &[],
     });
 }
@@ -123,6 +123,38 @@ fn alarms() {
         topic: "alarms",
         total: 26,
         in_part: &["time_arguments", "reserved_over_rpc"],
+        differing: &[],
+        not_in_rust: &[],
+    });
+}
+
+#[test]
+fn websockets() {
+    hold(&Expected {
+        topic: "websockets",
+        total: 28,
+        in_part: &[
+            "standard_echo",
+            "standard_disconnect",
+            "close_arguments",
+            "accept_errors",
+            "tags",
+            "get_web_sockets",
+            "attachments",
+            "auto_response",
+            "send_types",
+        ],
+        differing: &[],
+        not_in_rust: &["binary_type_standard"],
+    });
+}
+
+#[test]
+fn hibernation() {
+    hold(&Expected {
+        topic: "hibernation",
+        total: 15,
+        in_part: &["state_after_waking"],
         differing: &[],
         not_in_rust: &[],
     });

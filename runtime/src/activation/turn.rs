@@ -115,13 +115,13 @@ impl<F: Future> Gated<F> {
     }
 
     /// Code whose first turn was a part of another task's.
-    fn begun(activation: Rc<Activation>, task: Rc<Task>, code: Pin<Box<F>>) -> Self {
+    fn begun(activation: Rc<Activation>, task: Rc<Task>, code: F) -> Self {
         // What holds the lock for it leaves it no place to queue for.
         let place = (task.holds.get() == 0).then(|| task.scope.enter());
         Self {
             activation,
             task,
-            code,
+            code: Box::pin(code),
             place,
             relief: None,
         }
