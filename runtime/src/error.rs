@@ -274,7 +274,9 @@ mod tests {
 
     #[test]
     fn a_property_stands_once_and_is_shown() {
-        let error = Error::from("m").with_property("code", 1).with_property("code", "E");
+        let error = Error::from("m")
+            .with_property("code", 1)
+            .with_property("code", "E");
         assert_eq!(error.properties(), [("code".to_owned(), Value::from("E"))]);
         assert_eq!(format!("{error:?}"), r#"Error: m [code: "E"]"#);
     }
@@ -292,14 +294,26 @@ mod tests {
             let error = Error::from("m").with_property("retryable", value);
             assert_eq!((error.retryable(), error.overloaded()), (set, false));
         }
-        assert!(Error::from("m").with_property("durableObjectReset", true).durable_object_reset());
+        assert!(
+            Error::from("m")
+                .with_property("durableObjectReset", true)
+                .durable_object_reset()
+        );
     }
 
     #[test]
-    fn a_plain_error_has_a_class_that_everybody_knows_and_no_properties_but_those_about_trying_again() {
-        let error = Error::new("MyError", "m").with_property("code", 1).with_property("overloaded", true);
-        assert_eq!(format!("{:?}", error.plain()), "Error: MyError: m [overloaded]");
-        let error = Error::type_error("m").with_property("cause", "c").with_retryable();
+    fn a_plain_error_has_a_class_that_everybody_knows_and_no_properties_but_those_about_trying_again()
+     {
+        let error = Error::new("MyError", "m")
+            .with_property("code", 1)
+            .with_property("overloaded", true);
+        assert_eq!(
+            format!("{:?}", error.plain()),
+            "Error: MyError: m [overloaded]"
+        );
+        let error = Error::type_error("m")
+            .with_property("cause", "c")
+            .with_retryable();
         assert_eq!(format!("{:?}", error.plain()), "TypeError: m [retryable]");
     }
 }

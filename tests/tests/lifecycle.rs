@@ -38,17 +38,37 @@ struct Expected {
 
 fn hold(expected: &Expected) {
     let scenarios = scenarios_about(expected.topic);
-    assert_eq!(scenarios.len(), expected.total, "the recording lost its scenarios");
+    assert_eq!(
+        scenarios.len(),
+        expected.total,
+        "the recording lost its scenarios"
+    );
     let outcomes = replayed(&scenarios);
     let report = Report::new(&scenarios, &outcomes);
     assert!(report.is_good(), "{report}\n{}", report.failures());
     let named = |is_such: fn(&Outcome) -> bool| -> Vec<&str> {
-        let such = scenarios.iter().zip(&outcomes).filter(|(_, outcome)| is_such(outcome));
-        such.map(|(scenario, _)| scenario.name.split_once('/').expect("topic and label").1).collect()
+        let such = scenarios
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| is_such(outcome));
+        such.map(|(scenario, _)| scenario.name.split_once('/').expect("topic and label").1)
+            .collect()
     };
-    assert_eq!(named(|outcome| matches!(outcome, Outcome::InPart(_))), expected.in_part, "in part");
-    assert_eq!(named(|outcome| matches!(outcome, Outcome::Differs(_))), expected.differing, "known to differ");
-    assert_eq!(named(|outcome| matches!(outcome, Outcome::NotInRust(_))), expected.not_in_rust, "not in Rust");
+    assert_eq!(
+        named(|outcome| matches!(outcome, Outcome::InPart(_))),
+        expected.in_part,
+        "in part"
+    );
+    assert_eq!(
+        named(|outcome| matches!(outcome, Outcome::Differs(_))),
+        expected.differing,
+        "known to differ"
+    );
+    assert_eq!(
+        named(|outcome| matches!(outcome, Outcome::NotInRust(_))),
+        expected.not_in_rust,
+        "not in Rust"
+    );
 }
 
 #[test]
@@ -56,9 +76,21 @@ fn ids() {
     hold(&Expected {
         topic: "ids",
         total: 17,
-        in_part: &["id_from_string_errors", "equals", "name_property", "new_unique_id", "get_options", "get_by_name"],
+        in_part: &[
+            "id_from_string_errors",
+            "equals",
+            "name_property",
+            "new_unique_id",
+            "get_options",
+            "get_by_name",
+        ],
         differing: &["jurisdiction"],
-        not_in_rust: &["lone_surrogates", "id_from_name_coerces", "id_as_value", "stub_as_value"],
+        not_in_rust: &[
+            "lone_surrogates",
+            "id_from_name_coerces",
+            "id_as_value",
+            "stub_as_value",
+        ],
     });
 }
 
@@ -162,13 +194,25 @@ fn hibernation() {
 
 #[test]
 fn every_recording_is_replayed_by_a_test() {
-    let held = ["ids", "rpc", "fetch", "gates", "alarms", "websockets", "hibernation"];
+    let held = [
+        "ids",
+        "rpc",
+        "fetch",
+        "gates",
+        "alarms",
+        "websockets",
+        "hibernation",
+    ];
     let files = std::fs::read_dir(recordings()).expect("the recordings are there");
     for file in files {
         let file = file.expect("it can be read").path();
         if file.extension().is_some_and(|end| end == "json") {
             let topic = file.file_stem().and_then(|stem| stem.to_str());
-            assert!(topic.is_some_and(|topic| held.contains(&topic)), "{}", file.display());
+            assert!(
+                topic.is_some_and(|topic| held.contains(&topic)),
+                "{}",
+                file.display()
+            );
         }
     }
 }
@@ -190,7 +234,12 @@ fn fails(scenario: Scenario) -> bool {
 
 #[test]
 fn a_recording_that_is_changed_in_any_place_does_not_pass() {
-    for name in ["gates/self_call", "rpc/constructor_throws", "alarms/get_alarm", "ids/table_short_key"] {
+    for name in [
+        "gates/self_call",
+        "rpc/constructor_throws",
+        "alarms/get_alarm",
+        "ids/table_short_key",
+    ] {
         let recorded = named(name);
         assert!(!fails(recorded.clone()), "{name} passes");
         let events = recorded.traces[0].events.len();
@@ -202,9 +251,18 @@ fn a_recording_that_is_changed_in_any_place_does_not_pass() {
                 change(&mut changed.traces[0].events, at);
                 changed
             };
-            assert!(fails(changed(|events, at| drop(events.remove(at)))), "{name}: event {at} is gone");
-            assert!(fails(changed(|events, at| events.insert(at, events[at].clone()))), "{name}: event {at} twice");
-            assert!(fails(changed(|events, at| events[at]["ev"] = json!("changed"))), "{name}: event {at} is renamed");
+            assert!(
+                fails(changed(|events, at| drop(events.remove(at)))),
+                "{name}: event {at} is gone"
+            );
+            assert!(
+                fails(changed(|events, at| events.insert(at, events[at].clone()))),
+                "{name}: event {at} twice"
+            );
+            assert!(
+                fails(changed(|events, at| events[at]["ev"] = json!("changed"))),
+                "{name}: event {at} is renamed"
+            );
         }
     }
 }
@@ -218,7 +276,10 @@ fn a_recorded_trace_that_no_run_gives_is_missed() {
     let scenarios = [scenario];
     let outcomes = replayed(&scenarios);
     let failures = Report::new(&scenarios, &outcomes).failures().to_string();
-    assert_eq!(failures, "gates/self_call\n  no run gave the recorded trace 2\n");
+    assert_eq!(
+        failures,
+        "gates/self_call\n  no run gave the recorded trace 2\n"
+    );
 }
 
 #[test]
@@ -236,10 +297,15 @@ fn a_table_of_other_names_under_another_key_is_replayed_without_a_twin_of_its_ow
     // (ID-6): the original's own test vector.
     let mut scenario = named("ids/table_short_key");
     scenario.name = "ids/table_of_tomorrow".to_owned();
-    let namespace = scenario.config.namespaces.get_mut("OBJ").expect("it has one");
+    let namespace = scenario
+        .config
+        .namespaces
+        .get_mut("OBJ")
+        .expect("it has one");
     namespace.unique_key = "mykey".to_owned();
     let hex = "2f15a1f797ff8950c1402f1b9d84e6175bf2d47280acc1fe330a0aaf708a99ea";
-    scenario.traces[0].events = vec![json!({"at": "worker", "ev": "id", "name": "foo", "hex": hex})];
+    scenario.traces[0].events =
+        vec![json!({"at": "worker", "ev": "id", "name": "foo", "hex": hex})];
     assert!(!fails(scenario.clone()));
     scenario.traces[0].events[0]["hex"] = json!("0".repeat(64));
     assert!(fails(scenario));
@@ -250,7 +316,11 @@ fn the_recorded_tables_of_ids_are_derived_anew() {
     let file = read_ids(&recordings().join("ids.json")).expect("it is well-formed");
     let report = replay_ids(&file);
     assert!(report.is_good(), "{report}");
-    let passed: Vec<_> = report.tables.iter().map(|table| (table.passed, table.not_in_rust)).collect();
+    let passed: Vec<_> = report
+        .tables
+        .iter()
+        .map(|table| (table.passed, table.not_in_rust))
+        .collect();
     // Three tables of 48 names, and five names of which four have an unpaired surrogate.
     assert_eq!(passed, [(48, 0), (48, 0), (48, 0), (1, 4)]);
 }
@@ -270,7 +340,12 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn the_command_prints_the_figures_of_a_topic() {
     let file = recordings().join("gates.json");
-    let output = command(&["lifecycle", file.to_str().expect("UTF-8"), "--filter", "e_order"]);
+    let output = command(&[
+        "lifecycle",
+        file.to_str().expect("UTF-8"),
+        "--filter",
+        "e_order",
+    ]);
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{shown}");
     assert!(shown.contains("gates      3/3"), "{shown}");
@@ -284,11 +359,21 @@ fn the_command_shows_what_fails_and_says_no() {
     let changed = recorded.replace("inner value", "another value");
     let file = folder.path().join("gates.json");
     std::fs::write(&file, changed).expect("there is room");
-    let arguments = ["lifecycle", file.to_str().expect("UTF-8"), "--filter", "self_call", "--failures"];
+    let arguments = [
+        "lifecycle",
+        file.to_str().expect("UTF-8"),
+        "--filter",
+        "self_call",
+        "--failures",
+    ];
     let output = command(&arguments);
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{shown}");
-    for part in ["gates/self_call\n  InOneThread(Seed(0)): objects and worker, event 3", "another value", "1 failed"] {
+    for part in [
+        "gates/self_call\n  InOneThread(Seed(0)): objects and worker, event 3",
+        "another value",
+        "1 failed",
+    ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
 }
@@ -300,7 +385,10 @@ fn the_command_replays_tables_of_ids() {
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{shown}");
     assert!(shown.contains("48/48    key \"k\""), "{shown}");
-    assert!(shown.contains("163 of 163 passed, 0 not in Rust, 0 failed"), "{shown}");
+    assert!(
+        shown.contains("163 of 163 passed, 0 not in Rust, 0 failed"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -318,7 +406,12 @@ fn the_command_refuses_what_it_cannot_read() {
         assert_eq!(output.status.code(), Some(2), "{what}");
     }
     let recordings = recordings();
-    let output = command(&["lifecycle", recordings.to_str().expect("UTF-8"), "--filter", "no such scenario"]);
+    let output = command(&[
+        "lifecycle",
+        recordings.to_str().expect("UTF-8"),
+        "--filter",
+        "no such scenario",
+    ]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("no case has a name that contains"));
 }

@@ -101,8 +101,7 @@ impl Activation {
                 }
             };
             let compatibility = activation.node.compatibility;
-            let result =
-                result.map_err(|error| as_seen_by_callers(error, over_rpc, compatibility));
+            let result = result.map_err(|error| as_seen_by_callers(error, over_rpc, compatibility));
             let _ = reply.send(result); // nobody waits any more: the caller is gone
         });
     }

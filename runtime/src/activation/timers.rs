@@ -56,10 +56,7 @@ impl Place {
         let waiting = self.timers.waiting.borrow();
         let mut earlier = waiting.range(..(self.due, self.number));
         if earlier.any(|(_, scope)| !Rc::ptr_eq(&scope.in_force(), &here)) {
-            self.timers
-                .held_back
-                .borrow_mut()
-                .push(cx.waker().clone());
+            self.timers.held_back.borrow_mut().push(cx.waker().clone());
             return Poll::Pending;
         }
         Poll::Ready(())

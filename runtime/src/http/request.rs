@@ -344,7 +344,10 @@ mod tests {
     fn a_url_loses_its_credentials() {
         let request = Request::new("https://user:pw@Host.Example:8443/", Method::Get);
         let url = request.and_then(|request| request.url());
-        assert_eq!(url.map(String::from), Ok("https://host.example:8443/".to_owned()));
+        assert_eq!(
+            url.map(String::from),
+            Ok("https://host.example:8443/".to_owned())
+        );
     }
 
     #[test]
@@ -357,7 +360,10 @@ mod tests {
         assert!(manual.redirects().is_none());
         init.with_redirect(RequestRedirect::Error);
         let refused = refusal(Request::new_with_init("http://object/", &init));
-        assert!(refused.starts_with("TypeError: Invalid redirect value"), "{refused}");
+        assert!(
+            refused.starts_with("TypeError: Invalid redirect value"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub use bigint::{BigInt, Sign};
 pub use boxed::Primitive;
 pub use de::from_value;
 pub use ser::to_value;
-pub(crate) use size::{serialized_size, serialized_size_of_arguments};
 use serde::{Deserialize, Serialize};
+pub(crate) use size::{serialized_size, serialized_size_of_arguments};
 pub use view::{View, ViewKind};
 
 use crate::Error;
@@ -366,8 +366,13 @@ mod tests {
         let error = ErrorValue::from(&Error::connection_lost());
         let flags = vec![("retryable".to_owned(), Value::Bool(true))];
         assert_eq!((error.name.as_str(), error.properties), ("Error", flags));
-        let error = Error::from("m").with_property("code", 1).with_property("retryable", "soon");
-        let properties = vec![("code".to_owned(), 1.into()), ("retryable".to_owned(), true.into())];
+        let error = Error::from("m")
+            .with_property("code", 1)
+            .with_property("retryable", "soon");
+        let properties = vec![
+            ("code".to_owned(), 1.into()),
+            ("retryable".to_owned(), true.into()),
+        ];
         assert_eq!(ErrorValue::from(&error).properties, properties);
     }
 

@@ -43,7 +43,9 @@ fn of(value: &Value, at: usize) -> usize {
             size + 1 + of_varint(2 * entries.len())
         }
         Value::Set(members) => {
-            let size = members.iter().fold(1, |size, member| size + of(member, at + size));
+            let size = members
+                .iter()
+                .fold(1, |size, member| size + of(member, at + size));
             size + 1 + of_varint(members.len())
         }
         // A tag, one for the class, one and the text for the message, an end; the stack is not counted.
@@ -70,7 +72,11 @@ fn of_number(number: f64) -> usize {
         return 9;
     }
     // Zigzag: the sign is the last bit.
-    let doubled = if number < 0.0 { -2.0 * number - 1.0 } else { 2.0 * number };
+    let doubled = if number < 0.0 {
+        -2.0 * number - 1.0
+    } else {
+        2.0 * number
+    };
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -104,7 +110,9 @@ fn of_bytes(length: usize) -> usize {
 /// An array with holes is written like an object: each element after its index.
 fn of_array(elements: &[Value], at: usize) -> usize {
     let mut size = 1 + of_varint(elements.len());
-    let is_sparse = elements.iter().any(|element| matches!(element, Value::Hole));
+    let is_sparse = elements
+        .iter()
+        .any(|element| matches!(element, Value::Hole));
     let mut properties = 0;
     for (index, element) in elements.iter().enumerate() {
         if is_sparse {

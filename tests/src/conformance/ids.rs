@@ -133,7 +133,11 @@ pub fn read_ids(path: &Path) -> Result<IdFile, ReadError> {
     if file.tables.is_empty() && file.refused.is_none() {
         return Err(senseless("tables", "there is no table of ids in this file"));
     }
-    let rows = file.tables.iter().flat_map(|table| &table.rows).map(|row| &row.id);
+    let rows = file
+        .tables
+        .iter()
+        .flat_map(|table| &table.rows)
+        .map(|row| &row.id);
     for id in rows.chain(file.refused.iter().map(|refused| &refused.id)) {
         let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_id {
@@ -205,7 +209,11 @@ pub fn replay_ids(file: &IdFile) -> IdReport {
             let mut tally = IdTally::default();
             for row in &rows {
                 tally.total += 1;
-                match row.name.text().map(|name| row_difference(namespace, &name, &row.id)) {
+                match row
+                    .name
+                    .text()
+                    .map(|name| row_difference(namespace, &name, &row.id))
+                {
                     None => tally.not_in_rust += 1,
                     Some(None) => tally.passed += 1,
                     Some(Some(failure)) => failures.push(failure),
@@ -220,7 +228,10 @@ pub fn replay_ids(file: &IdFile) -> IdReport {
         let (tally, failures) = under_key(&refused.key.clone(), move |namespace, failures| {
             let mut tally = IdTally::default();
             let good = row_difference(namespace, &refused.name, &refused.id);
-            let strings = refused.strings.iter().map(|it| refusal_difference(namespace, it));
+            let strings = refused
+                .strings
+                .iter()
+                .map(|it| refusal_difference(namespace, it));
             for difference in std::iter::once(good).chain(strings) {
                 tally.total += 1;
                 match difference {
@@ -244,7 +255,8 @@ fn row_difference(namespace: &ObjectNamespace, name: &str, id: &str) -> Option<S
     }
     for spelling in [id.to_owned(), id.to_uppercase()] {
         match namespace.id_from_string(&spelling) {
-            Ok(parsed) if parsed == derived && parsed.to_string() == id && parsed.name().is_none() => {}
+            Ok(parsed)
+                if parsed == derived && parsed.to_string() == id && parsed.name().is_none() => {}
             Ok(parsed) => return Some(format!("{shown:?}: {spelling} is parsed as {parsed:?}")),
             Err(error) => return Some(format!("{shown:?}: {spelling} is refused: {error}")),
         }
@@ -265,7 +277,9 @@ fn refusal_difference(namespace: &ObjectNamespace, refused: &RefusedString) -> O
     match namespace.id_from_string(string) {
         Ok(_) => Some(format!("{what}: {string:?} is taken for an id")),
         Err(error) if (error.name(), error.message()) == ("TypeError", &**message) => None,
-        Err(error) => Some(format!("{what}: expected TypeError: {message}, got {error:?}")),
+        Err(error) => Some(format!(
+            "{what}: expected TypeError: {message}, got {error:?}"
+        )),
     }
 }
 
@@ -302,7 +316,11 @@ impl Class for NoObjects {
 
 impl IdReport {
     fn add(&mut self, what: String, tally: IdTally, failures: Vec<String>) {
-        self.failures.extend(failures.into_iter().map(|failure| format!("{what}: {failure}")));
+        self.failures.extend(
+            failures
+                .into_iter()
+                .map(|failure| format!("{what}: {failure}")),
+        );
         self.tables.push(IdTally { what, ..tally });
     }
 
@@ -318,7 +336,11 @@ impl fmt::Display for IdReport {
         for tally in &self.tables {
             write!(f, "{:>4}/{:<4}  {}", tally.passed, tally.total, tally.what)?;
             if tally.not_in_rust > 0 {
-                write!(f, "  {} with an unpaired surrogate, which no string of Rust has", tally.not_in_rust)?;
+                write!(
+                    f,
+                    "  {} with an unpaired surrogate, which no string of Rust has",
+                    tally.not_in_rust
+                )?;
             }
             writeln!(f)?;
             passed += tally.passed;
@@ -326,7 +348,10 @@ impl fmt::Display for IdReport {
             total += tally.total;
         }
         let failed = self.failures.len();
-        writeln!(f, "\n{passed} of {total} passed, {not_in_rust} not in Rust, {failed} failed")
+        writeln!(
+            f,
+            "\n{passed} of {total} passed, {not_in_rust} not in Rust, {failed} failed"
+        )
     }
 }
 
@@ -346,22 +371,35 @@ mod tests {
     const FOO: &str = "2f15a1f797ff8950c1402f1b9d84e6175bf2d47280acc1fe330a0aaf708a99ea";
 
     fn replayed(name: &str, id: &str) -> IdReport {
-        let file = read(&format!(r#"{{"tables":[{{"key":"mykey","rows":[{{"name":{name},"id":"{id}"}}]}}]}}"#));
+        let file = read(&format!(
+            r#"{{"tables":[{{"key":"mykey","rows":[{{"name":{name},"id":"{id}"}}]}}]}}"#
+        ));
         replay_ids(&file.expect("it is well-formed"))
     }
 
     #[test]
     fn the_recorded_id_passes_in_every_spelling_of_its_name_and_no_other_does() {
-        for name in [r#""foo""#, r#"{"repeat":"foo","times":1}"#, r#"{"utf16":[102,111,111]}"#] {
+        for name in [
+            r#""foo""#,
+            r#"{"repeat":"foo","times":1}"#,
+            r#"{"utf16":[102,111,111]}"#,
+        ] {
             assert!(replayed(name, FOO).is_good(), "{name}");
         }
         let other = FOO.replace('2', "3");
         for (name, id) in [(r#""Foo""#, FOO), (r#""foo""#, &other)] {
             let report = replayed(name, id);
-            assert_eq!((report.is_good(), report.tables[0].passed), (false, 0), "{name} {id}");
+            assert_eq!(
+                (report.is_good(), report.tables[0].passed),
+                (false, 0),
+                "{name} {id}"
+            );
         }
         let surrogate = replayed(r#"{"utf16":[55296]}"#, FOO);
-        assert_eq!((surrogate.tables[0].passed, surrogate.tables[0].not_in_rust), (0, 1));
+        assert_eq!(
+            (surrogate.tables[0].passed, surrogate.tables[0].not_in_rust),
+            (0, 1)
+        );
     }
 
     #[test]
@@ -372,9 +410,15 @@ mod tests {
             );
             replay_ids(&read(&text).expect("it is well-formed")).is_good()
         };
-        assert!(refused("foo", "Invalid Durable Object ID: must be 64 hex digits"));
+        assert!(refused(
+            "foo",
+            "Invalid Durable Object ID: must be 64 hex digits"
+        ));
         assert!(!refused("foo", "something else"));
-        assert!(!refused(FOO, "Invalid Durable Object ID: must be 64 hex digits"));
+        assert!(!refused(
+            FOO,
+            "Invalid Durable Object ID: must be 64 hex digits"
+        ));
     }
 
     #[test]
@@ -382,7 +426,10 @@ mod tests {
         for (text, expected) in [
             ("{\n\"tables\":[{}]}", "ids.json:2: missing field `key`"),
             ("[", "ids.json:1: EOF"),
-            (r#"{"tables":[]}"#, "ids.json:1: case tables: there is no table of ids"),
+            (
+                r#"{"tables":[]}"#,
+                "ids.json:1: case tables: there is no table of ids",
+            ),
             (
                 "{\"tables\":[{\"key\":\"k\",\"rows\":[\n{\"name\":\"a\",\"id\":\"07\"}]}]}",
                 "ids.json:2: case 07: an id has 64 hex digits",

@@ -5,10 +5,7 @@
 use url::Url;
 
 use super::{Request, absolute_url};
-use crate::{
-    Error, Headers, Method, Response, Result,
-    http::RequestRedirect,
-};
+use crate::{Error, Headers, Method, Response, Result, http::RequestRedirect};
 
 /// What is needed of a request to follow the redirects that answer it.
 #[derive(Debug)]
@@ -24,7 +21,12 @@ pub(crate) struct Redirects {
 const REDIRECTS_MAX: u32 = 20;
 
 /// Headers that say what a body is: they go with it.
-const BODY_HEADERS: [&str; 4] = ["content-encoding", "content-language", "content-location", "content-type"];
+const BODY_HEADERS: [&str; 4] = [
+    "content-encoding",
+    "content-language",
+    "content-location",
+    "content-type",
+];
 
 impl Redirects {
     /// The request with which `response` is to be followed; `None` if it is no redirect, or says not where to.
@@ -92,7 +94,9 @@ mod tests {
     }
 
     fn moved(status: u16, location: &str) -> Response {
-        let moved = Response::builder().with_status(status).with_header("location", location);
+        let moved = Response::builder()
+            .with_status(status)
+            .with_header("location", location);
         moved.expect("a header").empty()
     }
 
@@ -108,8 +112,15 @@ mod tests {
             let mut redirects = post();
             let next = redirects.next(&moved(status, "../to?a#b")).expect("a URL");
             let mut next = next.expect("a redirect");
-            assert_eq!((next.method(), next.text().await.as_deref()), (method, Ok(body)), "{status}");
-            assert_eq!(next.url().map(String::from), Ok("http://object/to?a".to_owned()));
+            assert_eq!(
+                (next.method(), next.text().await.as_deref()),
+                (method, Ok(body)),
+                "{status}"
+            );
+            assert_eq!(
+                next.url().map(String::from),
+                Ok("http://object/to?a".to_owned())
+            );
             assert_eq!(next.headers().has("content-type"), Ok(!body.is_empty()));
         }
     }
@@ -124,7 +135,9 @@ mod tests {
         for _ in 0..20 {
             assert!(matches!(redirects.next(&moved(302, "/to")), Ok(Some(_))));
         }
-        let refused = redirects.next(&moved(302, "/to")).expect_err("one too many");
+        let refused = redirects
+            .next(&moved(302, "/to"))
+            .expect_err("one too many");
         assert_eq!(format!("{refused:?}"), "TypeError: Too many redirects.");
     }
 }

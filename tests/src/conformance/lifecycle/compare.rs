@@ -71,9 +71,13 @@ pub(super) fn compare(
         }
     }
     // The most frequent trace goes first, and stays where none is followed longer.
-    let longest = departures
-        .into_iter()
-        .reduce(|best, other| if (other.step, other.event) > (best.step, best.event) { other } else { best });
+    let longest = departures.into_iter().reduce(|best, other| {
+        if (other.step, other.event) > (best.step, best.event) {
+            other
+        } else {
+            best
+        }
+    });
     Err(longest.expect("a scenario has a trace"))
 }
 
@@ -176,7 +180,9 @@ fn without_dt(event: &Json) -> Json {
 
 /// Whether a time belongs to a bucket such as `+2s`, or is off by less than half a bucket.
 fn is_in_bucket(unit: TimeUnit, bucket: &str, seconds: f64) -> bool {
-    let middle = bucket.strip_prefix('+').and_then(|rest| rest.strip_suffix('s'));
+    let middle = bucket
+        .strip_prefix('+')
+        .and_then(|rest| rest.strip_suffix('s'));
     let Some(middle) = middle.and_then(|middle| middle.parse::<f64>().ok()) else {
         return false;
     };
@@ -201,16 +207,22 @@ fn labelled(mut events: Vec<Json>) -> Vec<Json> {
 
 fn label_times(json: &mut Json, seen: &mut Vec<Json>) {
     let parts: Vec<(Option<&str>, &mut Json)> = match json {
-        Json::Object(fields) => fields.iter_mut().map(|(key, value)| (Some(&**key), value)).collect(),
+        Json::Object(fields) => fields
+            .iter_mut()
+            .map(|(key, value)| (Some(&**key), value))
+            .collect(),
         Json::Array(elements) => elements.iter_mut().map(|element| (None, element)).collect(),
         _ => return,
     };
     for (key, value) in parts {
         if key == Some("scheduledTime") && value.is_number() {
-            let number = seen.iter().position(|time| time == value).unwrap_or_else(|| {
-                seen.push(value.clone());
-                seen.len() - 1
-            });
+            let number = seen
+                .iter()
+                .position(|time| time == value)
+                .unwrap_or_else(|| {
+                    seen.push(value.clone());
+                    seen.len() - 1
+                });
             *value = json!(format!("T{}", number + 1));
         } else {
             label_times(value, seen);
@@ -222,14 +234,18 @@ fn label_times(json: &mut Json, seen: &mut Vec<Json>) {
 fn as_rust_has_it(recorded: &Json) -> Json {
     match recorded {
         Json::Object(fields) if fields.get("$").is_some_and(|tag| tag == "error") => {
-            let is_dom = fields.get("class").is_some_and(|class| class == "DOMException");
+            let is_dom = fields
+                .get("class")
+                .is_some_and(|class| class == "DOMException");
             let mut error = Map::new();
             for (key, value) in fields {
                 match (key.as_str(), value) {
                     ("class", _) => {}
                     ("own", Json::Object(own)) => {
                         let own = own.iter().filter(|(key, _)| !(is_dom && *key == "code"));
-                        let own: Map<_, _> = own.map(|(key, it)| (key.clone(), as_rust_has_it(it))).collect();
+                        let own: Map<_, _> = own
+                            .map(|(key, it)| (key.clone(), as_rust_has_it(it)))
+                            .collect();
                         if !own.is_empty() {
                             error.insert("own".to_owned(), Json::Object(own));
                         }
@@ -241,7 +257,11 @@ fn as_rust_has_it(recorded: &Json) -> Json {
         }
         Json::Object(fields) => {
             let fields = fields.iter();
-            Json::Object(fields.map(|(key, it)| (key.clone(), as_rust_has_it(it))).collect())
+            Json::Object(
+                fields
+                    .map(|(key, it)| (key.clone(), as_rust_has_it(it)))
+                    .collect(),
+            )
         }
         Json::Array(elements) => elements.iter().map(as_rust_has_it).collect(),
         other => other.clone(),
@@ -272,7 +292,10 @@ mod tests {
     use super::*;
 
     fn scenario(unit: Option<&str>, traces: &[Json]) -> Scenario {
-        let traces: Vec<_> = traces.iter().map(|events| json!({"count": 1, "events": events})).collect();
+        let traces: Vec<_> = traces
+            .iter()
+            .map(|events| json!({"count": 1, "events": events}))
+            .collect();
         let timing = if unit.is_some() { "buckets" } else { "none" };
         let scenario = json!({
             "name": "t/a", "description": "", "timing": timing, "timeUnit": unit,
@@ -298,30 +321,87 @@ mod tests {
     }
 
     fn place(recorded: &Json, got: &Json) -> Option<(usize, String, usize)> {
-        let departure = compare(&scenario(None, std::slice::from_ref(recorded)), &[], &events(got));
+        let departure = compare(
+            &scenario(None, std::slice::from_ref(recorded)),
+            &[],
+            &events(got),
+        );
         departure.err().map(|it| (it.step, it.source, it.event))
     }
 
     #[test]
     fn the_order_of_one_source_counts_and_that_between_sources_does_not() {
-        let recorded = json!([step("s"), object("a"), object("b"), on("c1", "1"), on("c1", "2"), on("c2", "3")]);
+        let recorded = json!([
+            step("s"),
+            object("a"),
+            object("b"),
+            on("c1", "1"),
+            on("c1", "2"),
+            on("c2", "3")
+        ]);
         assert_eq!(place(&recorded, &recorded), None);
-        let mixed = json!([step("s"), on("c2", "3"), object("a"), on("c1", "1"), object("b"), on("c1", "2")]);
+        let mixed = json!([
+            step("s"),
+            on("c2", "3"),
+            object("a"),
+            on("c1", "1"),
+            object("b"),
+            on("c1", "2")
+        ]);
         assert_eq!(place(&recorded, &mixed), None);
-        let objects = json!([step("s"), object("b"), object("a"), on("c1", "1"), on("c1", "2"), on("c2", "3")]);
+        let objects = json!([
+            step("s"),
+            object("b"),
+            object("a"),
+            on("c1", "1"),
+            on("c1", "2"),
+            on("c2", "3")
+        ]);
         assert_eq!(place(&recorded, &objects), Some((1, SERVER.to_owned(), 1)));
-        let connection = json!([step("s"), object("a"), object("b"), on("c1", "2"), on("c1", "1"), on("c2", "3")]);
-        assert_eq!(place(&recorded, &connection), Some((1, "connection c1".to_owned(), 1)));
+        let connection = json!([
+            step("s"),
+            object("a"),
+            object("b"),
+            on("c1", "2"),
+            on("c1", "1"),
+            on("c2", "3")
+        ]);
+        assert_eq!(
+            place(&recorded, &connection),
+            Some((1, "connection c1".to_owned(), 1))
+        );
     }
 
     #[test]
     fn an_event_belongs_to_its_step() {
-        let recorded = json!([object("early"), step("one"), object("a"), step("two"), object("b")]);
-        let late = json!([object("early"), step("one"), step("two"), object("a"), object("b")]);
+        let recorded = json!([
+            object("early"),
+            step("one"),
+            object("a"),
+            step("two"),
+            object("b")
+        ]);
+        let late = json!([
+            object("early"),
+            step("one"),
+            step("two"),
+            object("a"),
+            object("b")
+        ]);
         assert_eq!(place(&recorded, &late), Some((1, SERVER.to_owned(), 1)));
         let missing = json!([object("early"), step("one"), object("a")]);
-        assert_eq!(place(&recorded, &missing), Some((2, "client".to_owned(), 1)));
-        let too_much = json!([object("early"), step("one"), object("a"), object("a"), step("two"), object("b")]);
+        assert_eq!(
+            place(&recorded, &missing),
+            Some((2, "client".to_owned(), 1))
+        );
+        let too_much = json!([
+            object("early"),
+            step("one"),
+            object("a"),
+            object("a"),
+            step("two"),
+            object("b")
+        ]);
         assert_eq!(place(&recorded, &too_much), Some((1, SERVER.to_owned(), 2)));
     }
 
@@ -336,7 +416,14 @@ mod tests {
         ] {
             let clocked = |dt: Json| json!([{"at": "object", "ev": "a", "dt": dt}]);
             let scenario = scenario(Some(unit), &[clocked(json!(bucket))]);
-            let agrees = |seconds: f64| compare(&scenario, &[], &events(&clocked(json!({"seconds": seconds})))).is_ok();
+            let agrees = |seconds: f64| {
+                compare(
+                    &scenario,
+                    &[],
+                    &events(&clocked(json!({"seconds": seconds}))),
+                )
+                .is_ok()
+            };
             for &seconds in good {
                 assert!(agrees(seconds), "{unit} {bucket} {seconds}");
             }
@@ -344,22 +431,35 @@ mod tests {
                 assert!(!agrees(seconds), "{unit} {bucket} {seconds}");
             }
             assert!(compare(&scenario, &[], &events(&clocked(json!("start")))).is_err());
-            assert!(compare(&scenario, &[], &[object("a")]).is_err(), "a time is missing");
+            assert!(
+                compare(&scenario, &[], &[object("a")]).is_err(),
+                "a time is missing"
+            );
         }
     }
 
     #[test]
     fn alarm_times_are_told_apart_and_nothing_more() {
-        let at = |time: Json| json!({"at": "object", "ev": "alarm", "info": {"scheduledTime": time}});
+        let at =
+            |time: Json| json!({"at": "object", "ev": "alarm", "info": {"scheduledTime": time}});
         let recorded = json!([at(json!("T1")), at(json!("T2")), at(json!("T1"))]);
-        assert_eq!(place(&recorded, &json!([at(json!(7)), at(json!(5)), at(json!(7))])), None);
+        assert_eq!(
+            place(
+                &recorded,
+                &json!([at(json!(7)), at(json!(5)), at(json!(7))])
+            ),
+            None
+        );
         let other = json!([at(json!(7)), at(json!(5)), at(json!(5))]);
         assert_eq!(place(&recorded, &other), Some((0, SERVER.to_owned(), 3)));
     }
 
     #[test]
     fn of_several_traces_any_will_do_and_the_longest_followed_is_reported() {
-        let traces = [json!([object("a"), object("b"), object("c")]), json!([object("b"), object("a")])];
+        let traces = [
+            json!([object("a"), object("b"), object("c")]),
+            json!([object("b"), object("a")]),
+        ];
         let scenario = scenario(None, &traces);
         for (at, trace) in traces.iter().enumerate() {
             assert_eq!(compare(&scenario, &[], &events(trace)), Ok(at));
@@ -370,12 +470,25 @@ mod tests {
 
     #[test]
     fn what_an_error_of_rust_cannot_have_is_left_aside() {
-        let threw = |error: Json| json!([{"at": "worker", "ev": "threw", "label": "l", "error": error}]);
-        let recorded = threw(json!({"$": "error", "class": "DOMException", "name": "AbortError", "message": "m", "own": {"code": 20}}));
-        let got = |own: Json| threw(json!({"$": "error", "name": "AbortError", "message": "m", "own": own}));
-        assert_eq!(place(&recorded, &threw(json!({"$": "error", "name": "AbortError", "message": "m"}))), None);
+        let threw =
+            |error: Json| json!([{"at": "worker", "ev": "threw", "label": "l", "error": error}]);
+        let recorded = threw(
+            json!({"$": "error", "class": "DOMException", "name": "AbortError", "message": "m", "own": {"code": 20}}),
+        );
+        let got = |own: Json| {
+            threw(json!({"$": "error", "name": "AbortError", "message": "m", "own": own}))
+        };
+        assert_eq!(
+            place(
+                &recorded,
+                &threw(json!({"$": "error", "name": "AbortError", "message": "m"}))
+            ),
+            None
+        );
         assert!(place(&recorded, &got(json!({"remote": true}))).is_some());
-        let recorded = threw(json!({"$": "error", "class": "Error", "name": "AbortError", "message": "m", "own": {"code": 20}}));
+        let recorded = threw(
+            json!({"$": "error", "class": "Error", "name": "AbortError", "message": "m", "own": {"code": 20}}),
+        );
         assert_eq!(place(&recorded, &got(json!({"code": 20}))), None);
         assert!(place(&recorded, &got(json!({"code": 21}))).is_some());
     }
@@ -386,7 +499,10 @@ mod tests {
             {"at": "worker", "ev": "returned", "label": "symbol", "value": 1},
             {"at": "worker", "ev": "returned", "label": "number", "value": 1, "identical": false},
         ]);
-        let left_out = [LeftOut::label("symbol", "there are none"), LeftOut::field("identical", "a matter of identity")];
+        let left_out = [
+            LeftOut::label("symbol", "there are none"),
+            LeftOut::field("identical", "a matter of identity"),
+        ];
         let scenario = scenario(None, &[recorded]);
         let got = |value: u32| json!([{"at": "worker", "ev": "returned", "label": "number", "value": value}]);
         assert_eq!(compare(&scenario, &left_out, &events(&got(1))), Ok(0));

@@ -70,7 +70,10 @@ fn describe_properties(properties: &[(String, Value)]) -> Map<String, Json> {
         .collect()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "checked to be a whole number in range")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "checked to be a whole number in range"
+)]
 fn describe_number(number: f64) -> Json {
     let is_minus_zero = number == 0.0 && number.is_sign_negative();
     if !number.is_finite() || is_minus_zero {

@@ -11,7 +11,9 @@ pub struct Difference {
 
 /// What the difference of a scenario is, if it has one.
 pub fn difference(scenario: &str) -> Option<&'static Difference> {
-    DIFFERENCES.iter().find(|difference| difference.scenario == scenario)
+    DIFFERENCES
+        .iter()
+        .find(|difference| difference.scenario == scenario)
 }
 
 macro_rules! differences {

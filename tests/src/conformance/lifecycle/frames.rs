@@ -129,14 +129,18 @@ impl Connection {
         if self.0.close_sent.replace(true) {
             return;
         }
-        let mut payload = code.map(|code| code.to_be_bytes().to_vec()).unwrap_or_default();
+        let mut payload = code
+            .map(|code| code.to_be_bytes().to_vec())
+            .unwrap_or_default();
         payload.extend(reason.as_bytes());
         self.frame(CLOSE, &payload);
     }
 
     /// Whether both sides may still send.
     pub(super) fn is_open(&self) -> bool {
-        self.0.reader.borrow().is_some() && !self.0.close_sent.get() && self.0.close_received.borrow().is_none()
+        self.0.reader.borrow().is_some()
+            && !self.0.close_sent.get()
+            && self.0.close_received.borrow().is_none()
     }
 
     /// Cuts the byte stream. The library notices.
@@ -162,7 +166,9 @@ impl Connection {
         self.0.queue.borrow_mut().push(bytes);
         if !self.0.writing.replace(true) {
             let connection = self.clone();
-            self.0.spawn.spawn(Box::pin(async move { connection.write_queue().await }));
+            self.0
+                .spawn
+                .spawn(Box::pin(async move { connection.write_queue().await }));
         }
     }
 
@@ -209,7 +215,12 @@ impl Connection {
     fn gone(&self, by: By) {
         match (self.0.habits, by) {
             (Habits::Library, _) => {
-                let (code, reason) = self.0.close_received.borrow().clone().unwrap_or((1006, String::new()));
+                let (code, reason) = self
+                    .0
+                    .close_received
+                    .borrow()
+                    .clone()
+                    .unwrap_or((1006, String::new()));
                 self.ev("close", json!({"code": code, "reason": reason}));
             }
             (Habits::Bare, By::Client) => {}
@@ -299,7 +310,10 @@ impl Connection {
     }
 
     fn refuse(&self, why: &str, code: u16) -> bool {
-        self.ev("error", json!({"message": format!("Invalid WebSocket frame: {why}")}));
+        self.ev(
+            "error",
+            json!({"message": format!("Invalid WebSocket frame: {why}")}),
+        );
         self.close(Some(code), "");
         false
     }
@@ -316,13 +330,22 @@ fn frame(opcode: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
         }
         length => {
             frame.push(mask_bit | 127);
-            frame.extend(u64::try_from(length).expect("it is in memory").to_be_bytes());
+            frame.extend(
+                u64::try_from(length)
+                    .expect("it is in memory")
+                    .to_be_bytes(),
+            );
         }
     }
     match mask {
         Some(mask) => {
             frame.extend(mask);
-            frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+            frame.extend(
+                payload
+                    .iter()
+                    .zip(mask.iter().cycle())
+                    .map(|(byte, mask)| byte ^ mask),
+            );
         }
         None => frame.extend(payload),
     }
@@ -349,5 +372,8 @@ async fn read_frame(read: &mut ReadHalf<Box<dyn Stream>>) -> Option<Frame> {
 /// Code and reason of a Close; nothing if it has none.
 fn read_close(payload: &[u8]) -> Option<(u16, String)> {
     let (code, reason) = payload.split_first_chunk::<2>()?;
-    Some((u16::from_be_bytes(*code), String::from_utf8_lossy(reason).into_owned()))
+    Some((
+        u16::from_be_bytes(*code),
+        String::from_utf8_lossy(reason).into_owned(),
+    ))
 }

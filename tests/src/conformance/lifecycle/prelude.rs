@@ -6,12 +6,13 @@ pub(super) use std::{
 };
 
 pub(super) use dormouse::{
-    AlarmInfo, Date, DurableObject, Env, Error, ListOptions, Request, Response, Result, State, Storage, Value, WebSocket,
-    WebSocketIncomingMessage, WebSocketPair, WebSocketRequestResponsePair, WebsocketEvent, durable_object, rpc,
+    AlarmInfo, Date, DurableObject, Env, Error, ListOptions, Request, Response, Result, State,
+    Storage, Value, WebSocket, WebSocketIncomingMessage, WebSocketPair,
+    WebSocketRequestResponsePair, WebsocketEvent, durable_object, rpc,
 };
 pub(super) use futures_util::{
     FutureExt as _, StreamExt as _,
-    future::{join, join3, join_all},
+    future::{join, join_all, join3},
 };
 pub(super) use serde_json::{Value as Json, json};
 
@@ -121,6 +122,8 @@ pub(super) fn literal(json: Json) -> Value {
         Json::Number(number) => number.as_f64().expect("a number of JavaScript").into(),
         Json::String(text) => text.into(),
         Json::Array(elements) => Value::Array(elements.into_iter().map(literal).collect()),
-        Json::Object(fields) => Value::object(fields.into_iter().map(|(key, value)| (key, literal(value)))),
+        Json::Object(fields) => {
+            Value::object(fields.into_iter().map(|(key, value)| (key, literal(value))))
+        }
     }
 }

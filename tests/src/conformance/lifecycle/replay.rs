@@ -13,7 +13,9 @@ use std::{
     rc::Rc,
 };
 
-use dormouse::platform::{Direct, Leg, Link, Links, LocalBoxFuture, Lost, Platform, SocketLink, real};
+use dormouse::platform::{
+    Direct, Leg, Link, Links, LocalBoxFuture, Lost, Platform, SocketLink, real,
+};
 use dormouse_sim::{Seed, run_on_a_machine};
 use serde_json::Value as Json;
 
@@ -119,7 +121,9 @@ enum Place {
 fn run_everywhere(scenario: &Scenario, twin: &Twin) -> io::Result<Vec<Failure>> {
     let scenario = Rc::new(scenario.clone());
     let untimed = scenario.timing == Timing::None;
-    let mut places: Vec<_> = (0..SEEDS).map(|seed| Place::InOneThread(Seed(seed))).collect();
+    let mut places: Vec<_> = (0..SEEDS)
+        .map(|seed| Place::InOneThread(Seed(seed)))
+        .collect();
     if untimed && twin.messages == Messages::MayTakeTime {
         places.extend((0..SEEDS).map(|seed| Place::AcrossLinks(Seed(seed))));
     }
@@ -157,7 +161,8 @@ fn run_everywhere(scenario: &Scenario, twin: &Twin) -> io::Result<Vec<Failure>> 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("(the panic's payload is no text)").to_owned()
+    text.unwrap_or("(the panic's payload is no text)")
+        .to_owned()
 }
 
 fn run(place: Place, twin: &Twin, scenario: &Rc<Scenario>) -> io::Result<Vec<Json>> {
@@ -165,7 +170,13 @@ fn run(place: Place, twin: &Twin, scenario: &Rc<Scenario>) -> io::Result<Vec<Jso
     match place {
         Place::InOneThread(seed) => Ok(run_on_a_machine(seed, |platform| {
             let links = Rc::new(AtOnce);
-            perform(Platform { links, ..platform }, twin, scenario, Pace::AsRecorded, SIMULATED_HOST)
+            perform(
+                Platform { links, ..platform },
+                twin,
+                scenario,
+                Pace::AsRecorded,
+                SIMULATED_HOST,
+            )
         })),
         Place::AcrossLinks(seed) => Ok(run_on_a_machine(seed, |platform| {
             perform(platform, twin, scenario, Pace::AsRecorded, SIMULATED_HOST)
@@ -180,7 +191,13 @@ fn run(place: Place, twin: &Twin, scenario: &Rc<Scenario>) -> io::Result<Vec<Jso
     }
 }
 
-async fn perform(platform: Platform, twin: Twin, scenario: Rc<Scenario>, pace: Pace, host: &'static str) -> Vec<Json> {
+async fn perform(
+    platform: Platform,
+    twin: Twin,
+    scenario: Rc<Scenario>,
+    pace: Pace,
+    host: &'static str,
+) -> Vec<Json> {
     let recording = Recording::start(Rc::clone(&platform.clock));
     let stage = Stage::start(platform, &twin, &scenario, recording.log(), pace, host);
     if let Some(client) = twin.client {

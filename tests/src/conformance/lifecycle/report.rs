@@ -38,7 +38,10 @@ impl<'a> Report<'a> {
 
     /// Whether every scenario agrees or differs for a reason.
     pub fn is_good(&self) -> bool {
-        !self.outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)))
+        !self
+            .outcomes
+            .iter()
+            .any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)))
     }
 
     /// The figures, by topic.
@@ -74,7 +77,10 @@ impl<'a> Report<'a> {
         text
     }
 
-    fn by_reason(&self, reason_of: impl Fn(&Outcome) -> Option<&'static str>) -> BTreeMap<&'static str, Vec<&'a str>> {
+    fn by_reason(
+        &self,
+        reason_of: impl Fn(&Outcome) -> Option<&'static str>,
+    ) -> BTreeMap<&'static str, Vec<&'a str>> {
         let mut by_reason: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (scenario, outcome) in &self.outcomes {
             if let Some(reason) = reason_of(outcome) {
@@ -91,9 +97,15 @@ impl fmt::Display for Failure {
             Self::Departed { place, departure } => write!(f, "{place}: {departure}"),
             Self::Panicked { place, text } => write!(f, "{place}: panicked: {text}"),
             Self::NeverReached(trace) => write!(f, "no run gave the recorded trace {trace}"),
-            Self::NoTwin => f.write_str("there is no twin of it: it is JavaScript, so somebody has to write one"),
+            Self::NoTwin => f.write_str(
+                "there is no twin of it: it is JavaScript, so somebody has to write one",
+            ),
             Self::DiffersNoMore(difference) => {
-                write!(f, "agrees, though it is said to differ: {}", difference.reason)
+                write!(
+                    f,
+                    "agrees, though it is said to differ: {}",
+                    difference.reason
+                )
             }
         }
     }
@@ -102,7 +114,11 @@ impl fmt::Display for Failure {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tallies = self.tallies();
-        let width = tallies.keys().map(|topic| topic.len()).max().unwrap_or_default();
+        let width = tallies
+            .keys()
+            .map(|topic| topic.len())
+            .max()
+            .unwrap_or_default();
         let mut sum = Tally::default();
         for (topic, tally) in &tallies {
             let agreeing = tally.passed + tally.in_part;
@@ -125,14 +141,20 @@ impl fmt::Display for Report<'_> {
             sum.total += tally.total;
         }
         let explained = [
-            ("known to differ", self.by_reason(|outcome| match outcome {
-                Outcome::Differs(difference) => Some(difference.reason),
-                _ => None,
-            })),
-            ("not in Rust", self.by_reason(|outcome| match outcome {
-                Outcome::NotInRust(difference) => Some(difference.reason),
-                _ => None,
-            })),
+            (
+                "known to differ",
+                self.by_reason(|outcome| match outcome {
+                    Outcome::Differs(difference) => Some(difference.reason),
+                    _ => None,
+                }),
+            ),
+            (
+                "not in Rust",
+                self.by_reason(|outcome| match outcome {
+                    Outcome::NotInRust(difference) => Some(difference.reason),
+                    _ => None,
+                }),
+            ),
         ];
         for (title, by_reason) in explained {
             if !by_reason.is_empty() {
@@ -161,10 +183,13 @@ impl fmt::Display for Report<'_> {
 
 impl Report<'_> {
     fn write_left_out(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let in_part = self.outcomes.iter().filter_map(|(scenario, outcome)| match outcome {
-            Outcome::InPart(left_out) => Some((scenario, left_out)),
-            _ => None,
-        });
+        let in_part = self
+            .outcomes
+            .iter()
+            .filter_map(|(scenario, outcome)| match outcome {
+                Outcome::InPart(left_out) => Some((scenario, left_out)),
+                _ => None,
+            });
         let mut title = Some("left out of those that pass in part");
         for (scenario, left_out) in in_part {
             if let Some(title) = title.take() {
@@ -173,7 +198,10 @@ impl Report<'_> {
             writeln!(f, "  {}", scenario.name)?;
             let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
             for it in left_out {
-                match by_reason.iter_mut().find(|(reason, _)| *reason == it.reason) {
+                match by_reason
+                    .iter_mut()
+                    .find(|(reason, _)| *reason == it.reason)
+                {
                     Some((_, names)) => names.push(it.name()),
                     None => by_reason.push((it.reason, vec![it.name()])),
                 }

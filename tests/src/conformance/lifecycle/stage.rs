@@ -1,10 +1,6 @@
 //! Where a twin runs: a node with the namespaces of its scenario, and the stateless worker beside it.
 
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use dormouse::{
     Delay, Env, Node, NodeBuilder, ObjectNamespace, Request, Response, Result, Rpc, Stub,
@@ -111,14 +107,24 @@ impl Stage {
     }
 
     async fn serve(&self) -> String {
-        let listener = self.platform.network.listen(&format!("{}:0", self.host)).await;
+        let listener = self
+            .platform
+            .network
+            .listen(&format!("{}:0", self.host))
+            .await;
         let listener = listener.expect("a free port");
         let address = listener.local_address();
         let env = self.node().env();
         let handler: FetchHandler = Rc::new(move |request| Box::pin(entry(env.clone(), request)));
         let process = Rc::clone(&self.process.borrow());
         let clock = Rc::clone(&self.platform.clock);
-        let served = server::serve(listener, Rc::clone(&process) as Rc<dyn Spawn>, clock, handler, std::future::pending());
+        let served = server::serve(
+            listener,
+            Rc::clone(&process) as Rc<dyn Spawn>,
+            clock,
+            handler,
+            std::future::pending(),
+        );
         process.spawn(Box::pin(async move { drop(served.await) }));
         *self.address.borrow_mut() = Some(address.clone());
         address
@@ -178,7 +184,10 @@ impl Stage {
                 return;
             }
             let waits = self.platform.clock.now() < deadline;
-            assert!(waits, "Timed out waiting to evict Durable Object: it still has active references.");
+            assert!(
+                waits,
+                "Timed out waiting to evict Durable Object: it still has active references."
+            );
             self.sleep(1).await;
         }
     }
@@ -191,8 +200,11 @@ pub(in crate::conformance) fn store_keys(
 ) {
     let folder = serde_json::json!({"format": 1, "namespaces": keys}).to_string();
     let disk = &platform.disk;
-    let file = disk.open("dormouse.json", OpenMode::Create).expect("the disk is empty");
-    disk.write_at(file, folder.as_bytes(), 0).expect("there is room");
+    let file = disk
+        .open("dormouse.json", OpenMode::Create)
+        .expect("the disk is empty");
+    disk.write_at(file, folder.as_bytes(), 0)
+        .expect("there is room");
     disk.close(file);
 }
 
@@ -252,7 +264,10 @@ pub(super) async fn entry(env: Env, request: Request) -> Result<Response> {
     match plain(&env, "OBJ", name).fetch_with_request(request).await {
         Ok(response) => Ok(response),
         Err(error) => {
-            W.ev("threw", json!({"label": pathname, "error": describe_error(&error)}));
+            W.ev(
+                "threw",
+                json!({"label": pathname, "error": describe_error(&error)}),
+            );
             Ok(Response::ok("error")?.with_status(500))
         }
     }

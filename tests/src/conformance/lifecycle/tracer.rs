@@ -72,11 +72,17 @@ impl Tracer {
         match tried.await {
             Ok(value) => {
                 let shown = to_value(&value).expect("a twin's value can be shown");
-                self.ev("returned", json!({"label": label, "value": describe(&shown)}));
+                self.ev(
+                    "returned",
+                    json!({"label": label, "value": describe(&shown)}),
+                );
                 Some(value)
             }
             Err(error) => {
-                self.ev("threw", json!({"label": label, "error": describe_error(&error)}));
+                self.ev(
+                    "threw",
+                    json!({"label": label, "error": describe_error(&error)}),
+                );
                 None
             }
         }

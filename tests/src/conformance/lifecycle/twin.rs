@@ -52,6 +52,8 @@ enum What {
     Event(&'static str),
     /// This field of every event, also of values inside.
     Field(&'static str),
+    /// Every event of this name on the client's connections.
+    OnConnections(&'static str),
     /// Every message that a client receives and that says this.
     Message(&'static str),
     /// The client's steps that are called this, or whose arguments are these, with everything that happens in them.
@@ -85,16 +87,30 @@ impl LeftOut {
 
     /// How it is called in reports.
     pub fn name(&self) -> &'static str {
-        let (What::Label(name) | What::Event(name) | What::Field(name) | What::Message(name) | What::Step(name)) = self.what;
-        name
+        match self.what {
+            What::Label(name)
+            | What::Event(name)
+            | What::Field(name)
+            | What::OnConnections(name)
+            | What::Message(name)
+            | What::Step(name) => name,
+        }
     }
 
     /// Whether the event goes.
     pub(super) fn takes(&self, event: &Json) -> bool {
         match self.what {
-            What::Label(label) => ["label", "kind", "how"].iter().any(|key| event[*key] == label),
+            What::Label(label) => ["label", "kind", "how"]
+                .iter()
+                .any(|key| event[*key] == label),
             What::Event(name) => event["ev"] == name,
-            What::Message(said) => event["at"] == "client" && ["text", "binary", "message"].iter().any(|key| event[*key] == said),
+            What::OnConnections(name) => event["at"] == "client" && event["ev"] == name,
+            What::Message(said) => {
+                event["at"] == "client"
+                    && ["text", "binary", "message"]
+                        .iter()
+                        .any(|key| event[*key] == said)
+            }
             What::Field(_) | What::Step(_) => false,
         }
     }
@@ -104,7 +120,10 @@ impl LeftOut {
         let What::Step(name) = self.what else {
             return false;
         };
-        begins["what"] == name || begins.get("args").is_some_and(|args| args.to_string() == name)
+        begins["what"] == name
+            || begins
+                .get("args")
+                .is_some_and(|args| args.to_string() == name)
     }
 
     /// Takes the field out.
@@ -150,7 +169,8 @@ impl Twin {
 
     /// Leaves out the events with these labels.
     pub(super) fn without_labels(mut self, reason: &'static str, labels: &[&'static str]) -> Self {
-        self.left_out.extend(labels.iter().map(|label| LeftOut::label(label, reason)));
+        self.left_out
+            .extend(labels.iter().map(|label| LeftOut::label(label, reason)));
         self
     }
 
@@ -162,7 +182,21 @@ impl Twin {
 
     /// Leaves out these fields of all events.
     pub(super) fn without_fields(mut self, reason: &'static str, names: &[&'static str]) -> Self {
-        self.left_out.extend(names.iter().map(|name| LeftOut::field(name, reason)));
+        self.left_out
+            .extend(names.iter().map(|name| LeftOut::field(name, reason)));
+        self
+    }
+
+    /// Leaves out the events of this name on the client's connections.
+    pub(super) fn without_on_connections(
+        mut self,
+        reason: &'static str,
+        name: &'static str,
+    ) -> Self {
+        self.left_out.push(LeftOut {
+            what: What::OnConnections(name),
+            reason,
+        });
         self
     }
 

@@ -166,7 +166,10 @@ fn read_file(path: &Path) -> Result<Vec<Scenario>, ReadError> {
 }
 
 /// The scenarios of a file with this text.
-pub(in crate::conformance) fn read_text(path: &Path, text: &str) -> Result<Vec<Scenario>, ReadError> {
+pub(in crate::conformance) fn read_text(
+    path: &Path,
+    text: &str,
+) -> Result<Vec<Scenario>, ReadError> {
     let file: File = serde_json::from_str(text).map_err(|error| ReadError::Malformed {
         path: path.to_owned(),
         error,
@@ -185,7 +188,9 @@ pub(in crate::conformance) fn read_text(path: &Path, text: &str) -> Result<Vec<S
     for scenario in &mut scenarios {
         let checked = scenario.check(&file.topic);
         checked.map_err(|what| senseless(&scenario.name, what))?;
-        scenario.compatibility_date.clone_from(&file.recorded_with.compatibility_date);
+        scenario
+            .compatibility_date
+            .clone_from(&file.recorded_with.compatibility_date);
     }
     Ok(scenarios)
 }
@@ -220,12 +225,25 @@ mod tests {
     fn what_makes_no_sense_is_refused_with_its_place() {
         let traces = r#""traces":[{"count":1,"events":[]}]"#;
         for (name, rest, expected) in [
-            ("u/a", format!(r#""timing":"none",{traces}"#), "is in the file of the topic t"),
-            ("t/a", r#""timing":"none","traces":[]"#.to_owned(), "has no trace"),
-            ("t/a", format!(r#""timing":"buckets",{traces}"#), "has buckets without a time unit, or the reverse"),
+            (
+                "u/a",
+                format!(r#""timing":"none",{traces}"#),
+                "is in the file of the topic t",
+            ),
             (
                 "t/a",
-                r#""timing":"none","traces":[{"count":1,"events":[{"at":"nowhere","ev":"x"}]}]"#.to_owned(),
+                r#""timing":"none","traces":[]"#.to_owned(),
+                "has no trace",
+            ),
+            (
+                "t/a",
+                format!(r#""timing":"buckets",{traces}"#),
+                "has buckets without a time unit, or the reverse",
+            ),
+            (
+                "t/a",
+                r#""timing":"none","traces":[{"count":1,"events":[{"at":"nowhere","ev":"x"}]}]"#
+                    .to_owned(),
                 r#"no event, it needs `at` and `ev`: {"at":"nowhere","ev":"x"}"#,
             ),
         ] {

@@ -124,10 +124,18 @@ pub(crate) mod time_arguments {
             storage.set_alarm(ScheduledTime::at_millis(time)).await?;
             let got = storage.get_alarm().await?.expect("it is set");
             storage.delete_alarm().await?;
-            #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "a date is exact")]
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::float_cmp,
+                reason = "a date is exact"
+            )]
             let same = got as f64 == time;
             // A whole number is its type.
-            Ok(Value::object([("type", "number".into()), ("same", same.into()), ("whole", true.into())]))
+            Ok(Value::object([
+                ("type", "number".into()),
+                ("same", same.into()),
+                ("whole", true.into()),
+            ]))
         }
     }
 
@@ -202,7 +210,12 @@ pub(crate) mod no_handler {
         pub async fn arm(&self) {
             let storage = self.state.storage();
             O.attempt("setAlarm", storage.set_alarm(100)).await;
-            let alarm = async { Ok(storage.get_alarm().await?.map_or(Value::Null, |_| "set".into())) };
+            let alarm = async {
+                Ok(storage
+                    .get_alarm()
+                    .await?
+                    .map_or(Value::Null, |_| "set".into()))
+            };
             O.attempt("getAlarm", alarm).await;
             O.attempt("deleteAlarm", storage.delete_alarm()).await;
         }
@@ -390,6 +403,10 @@ pub(crate) mod reserved_over_rpc {
     }
 
     pub(crate) async fn worker(env: Worker) {
-        W.attempt("alarm()", env.plain("OBJ", "a").call_with("alarm", Ok(vec![]))).await;
+        W.attempt(
+            "alarm()",
+            env.plain("OBJ", "a").call_with("alarm", Ok(vec![])),
+        )
+        .await;
     }
 }

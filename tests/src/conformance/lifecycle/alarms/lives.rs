@@ -25,7 +25,8 @@ pub(crate) mod wakes_evicted_object {
     }
 
     pub(crate) async fn client(c: Client) {
-        c.step("GET (sets the alarm 1 s ahead)", c.get("/o/a/")).await;
+        c.step("GET (sets the alarm 1 s ahead)", c.get("/o/a/"))
+            .await;
         let evicted = async {
             c.evict().await;
             c.sleep(2000).await;
@@ -96,7 +97,8 @@ pub(crate) mod survives_restart {
     }
 
     pub(crate) async fn client(c: Client) {
-        c.step("GET (sets the alarm 3 s ahead)", c.get("/o/a/")).await;
+        c.step("GET (sets the alarm 3 s ahead)", c.get("/o/a/"))
+            .await;
         let restarted = async {
             c.restart();
             c.sleep(4000).await;
@@ -127,7 +129,8 @@ pub(crate) mod due_while_down {
     }
 
     pub(crate) async fn client(c: Client) {
-        c.step("GET (sets the alarm 2 s ahead)", c.get("/o/a/")).await;
+        c.step("GET (sets the alarm 2 s ahead)", c.get("/o/a/"))
+            .await;
         let restarted = async {
             c.kill();
             c.sleep(3000).await;
@@ -168,6 +171,7 @@ pub(crate) mod killed_inside_handler {
 
     pub(crate) async fn client(c: Client) {
         c.step("GET (sets the alarm to now)", c.get("/o/a/")).await;
-        c.step("SIGKILL inside alarm(), restart", async { c.restart() }).await;
+        c.step("SIGKILL inside alarm(), restart", async { c.restart() })
+            .await;
     }
 }

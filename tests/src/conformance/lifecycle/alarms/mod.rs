@@ -12,15 +12,22 @@ mod retries;
 
 use self::{
     firing::{
-        delete_all, delete_before_it_fires, fires_once_not_early, get_alarm, no_handler, overwrite_before_it_fires, past_time,
-        reserved_over_rpc, time_arguments, transaction_rollback,
+        delete_all, delete_before_it_fires, fires_once_not_early, get_alarm, no_handler,
+        overwrite_before_it_fires, past_time, reserved_over_rpc, time_arguments,
+        transaction_rollback,
     },
     inside::{
-        delete_inside_alarm_then_throw, overwrite_while_running, requests_during_alarm, set_inside_alarm,
-        set_inside_alarm_then_throw, set_inside_alarm_to_the_past,
+        delete_inside_alarm_then_throw, overwrite_while_running, requests_during_alarm,
+        set_inside_alarm, set_inside_alarm_then_throw, set_inside_alarm_to_the_past,
     },
-    lives::{due_while_down, killed_inside_handler, set_in_constructor, survives_restart, wakes_evicted_object},
-    retries::{abort_in_alarm, retry_three_failures, retry_until_given_up, set_between_retries, writes_of_failed_run},
+    lives::{
+        due_while_down, killed_inside_handler, set_in_constructor, survives_restart,
+        wakes_evicted_object,
+    },
+    retries::{
+        abort_in_alarm, retry_three_failures, retry_until_given_up, set_between_retries,
+        writes_of_failed_run,
+    },
 };
 use super::prelude::*;
 
@@ -30,7 +37,15 @@ pub(super) fn twins() -> Vec<Twin> {
         twin!("alarms/get_alarm", get_alarm, [OBJ: Obj], worker),
         twin!("alarms/time_arguments", time_arguments, [OBJ: Obj], worker).without_labels(
             "what is no time does not compile",
-            &["numeric string", "null", "undefined", "text", "object", "bigint", "no argument"],
+            &[
+                "numeric string",
+                "null",
+                "undefined",
+                "text",
+                "object",
+                "bigint",
+                "no argument",
+            ],
         ),
         twin!("alarms/past_time", past_time, [OBJ: Obj], worker),
         twin!("alarms/no_handler", no_handler, [OBJ: Obj], worker),

@@ -11,7 +11,8 @@ mod upgrade;
 use self::{
     requests::{concurrent_fetch_and_rpc_order, large_bodies, redirects, request_seen_by_object},
     responses::{
-        exceptions, handler_missing, not_a_response, response_returned_before_work_ends, response_seen_by_caller,
+        exceptions, handler_missing, not_a_response, response_returned_before_work_ends,
+        response_seen_by_caller,
     },
 };
 use super::prelude::*;

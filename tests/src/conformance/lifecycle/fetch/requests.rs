@@ -18,7 +18,10 @@ pub(crate) mod request_seen_by_object {
             let headers: Vec<_> = req.headers().entries().collect();
             let (method, url) = (req.method().to_string(), req.url()?.to_string());
             let body = req.text().await?;
-            O.ev("request", json!({"method": method, "url": url, "headers": headers, "body": body}));
+            O.ev(
+                "request",
+                json!({"method": method, "url": url, "headers": headers, "body": body}),
+            );
             Ok(Response::empty()?.with_status(204))
         }
     }
@@ -39,7 +42,8 @@ pub(crate) mod request_seen_by_object {
         let get = init(Method::Get, None);
         W.attempt("plain", status(&stub, "http://x", &get)).await;
         let url = "https://user:pw@Host.Example:8443/p/a/../b?q=1&r#frag";
-        W.attempt("https, port, query, fragment", status(&stub, url, &get)).await;
+        W.attempt("https, port, query, fragment", status(&stub, url, &get))
+            .await;
         let mut post = init(Method::Post, Some("hello".into()));
         let headers = Headers::new();
         headers.set("X-One", "1").expect("a header");
@@ -47,15 +51,21 @@ pub(crate) mod request_seen_by_object {
         post.with_headers(headers);
         W.attempt("POST", status(&stub, "http://x/p", &post)).await;
         let patch = init(Method::Patch, Some("b".into()));
-        W.attempt("lower-case method", status(&stub, "http://x/p", &patch)).await;
+        W.attempt("lower-case method", status(&stub, "http://x/p", &patch))
+            .await;
         let put = init(Method::Put, Some(vec![104_u8, 105].into()));
-        W.attempt("Request object", status(&stub, "http://x/r", &put)).await;
+        W.attempt("Request object", status(&stub, "http://x/r", &put))
+            .await;
         let get_with_body = init(Method::Get, Some("b".into()));
-        W.attempt("GET with body", status(&stub, "http://x/p", &get_with_body)).await;
-        W.attempt("relative URL", status(&stub, "/path", &get)).await;
+        W.attempt("GET with body", status(&stub, "http://x/p", &get_with_body))
+            .await;
+        W.attempt("relative URL", status(&stub, "/path", &get))
+            .await;
         W.attempt("no scheme", status(&stub, "x/path", &get)).await;
-        W.attempt("other scheme", status(&stub, "ftp://x/path", &get)).await;
-        W.attempt("URL object", status(&stub, "http://x/url", &get)).await;
+        W.attempt("other scheme", status(&stub, "ftp://x/path", &get))
+            .await;
+        W.attempt("URL object", status(&stub, "http://x/url", &get))
+            .await;
     }
 }
 
@@ -75,14 +85,19 @@ pub(crate) mod redirects {
 
         async fn fetch(&self, req: Request) -> Result<Response> {
             let url = req.url()?.to_string();
-            O.ev("fetch", json!({"url": url, "method": req.method().to_string()}));
+            O.ev(
+                "fetch",
+                json!({"url": url, "method": req.method().to_string()}),
+            );
             let location = match &*req.path() {
                 "/from" => "/to",
                 "/away" => "http://elsewhere.invalid/to",
                 "/loop" => "/loop",
                 _ => return Response::ok("arrived"),
             };
-            let moved = Response::builder().with_status(302).with_header("location", location)?;
+            let moved = Response::builder()
+                .with_status(302)
+                .with_header("location", location)?;
             Ok(moved.fixed(b"moved".to_vec()))
         }
     }
@@ -101,10 +116,23 @@ pub(crate) mod redirects {
             init.with_redirect(redirect);
             init
         };
-        W.attempt("default", show(&stub, "http://x/from", &RequestInit::new())).await;
-        W.attempt("manual", show(&stub, "http://x/from", &with(RequestRedirect::Manual))).await;
-        W.attempt("error", show(&stub, "http://x/from", &with(RequestRedirect::Error))).await;
-        W.attempt("other host", show(&stub, "http://x/away", &RequestInit::new())).await;
+        W.attempt("default", show(&stub, "http://x/from", &RequestInit::new()))
+            .await;
+        W.attempt(
+            "manual",
+            show(&stub, "http://x/from", &with(RequestRedirect::Manual)),
+        )
+        .await;
+        W.attempt(
+            "error",
+            show(&stub, "http://x/from", &with(RequestRedirect::Error)),
+        )
+        .await;
+        W.attempt(
+            "other host",
+            show(&stub, "http://x/away", &RequestInit::new()),
+        )
+        .await;
         let mut post = RequestInit::new();
         post.with_method(Method::Post).with_body(Some("b".into()));
         W.attempt("POST", show(&stub, "http://x/from", &post)).await;
@@ -180,7 +208,8 @@ pub(crate) mod large_bodies {
         for m in [1, 33, 48] {
             let length = async {
                 let mut init = RequestInit::new();
-                init.with_method(Method::Post).with_body(Some(vec![0_u8; m << 20].into()));
+                init.with_method(Method::Post)
+                    .with_body(Some(vec![0_u8; m << 20].into()));
                 let request = Request::new_with_init("http://x/", &init)?;
                 Ok(stub.fetch_with_request(request).await?.bytes().await?.len())
             };

@@ -35,7 +35,8 @@ pub(crate) mod handler_missing {
             let status = async { Ok(stub.fetch_with_str("http://x/").await?.status_code()) };
             W.attempt(label, status).await;
         }
-        W.attempt("still usable", env.stub::<Obj>("OBJ", "a").hello()).await;
+        W.attempt("still usable", env.stub::<Obj>("OBJ", "a").hello())
+            .await;
     }
 }
 
@@ -64,7 +65,9 @@ pub(crate) mod exceptions {
                     sleep(2).await;
                     "late".into()
                 }
-                "fake flags" => Error::from("fake").with_property("retryable", true).with_property("overloaded", true),
+                "fake flags" => Error::from("fake")
+                    .with_property("retryable", true)
+                    .with_property("overloaded", true),
                 _ => return Response::ok("fine"),
             })
         }
@@ -72,7 +75,15 @@ pub(crate) mod exceptions {
 
     pub(crate) async fn worker(env: Worker) {
         let stub = env.plain("OBJ", "a");
-        for k in ["Error", "TypeError", "custom class", "custom properties", "after await", "fake flags", "none"] {
+        for k in [
+            "Error",
+            "TypeError",
+            "custom class",
+            "custom properties",
+            "after await",
+            "fake flags",
+            "none",
+        ] {
             let text = async {
                 let url = format!("http://x/{k}");
                 stub.fetch_with_str(&url).await?.text().await
@@ -140,7 +151,14 @@ pub(crate) mod response_seen_by_caller {
         async fn fetch(&self, req: Request) -> Result<Response> {
             let (status, headers, body) = match &*req.path() {
                 "/text" => {
-                    let headers = [TEXT, ("X-B", "2"), ("x-a", "1"), ("X-B", "3"), ("set-cookie", "c=1"), ("set-cookie", "d=2")];
+                    let headers = [
+                        TEXT,
+                        ("X-B", "2"),
+                        ("x-a", "1"),
+                        ("X-B", "3"),
+                        ("set-cookie", "c=1"),
+                        ("set-cookie", "d=2"),
+                    ];
                     (201, headers.to_vec(), Some(&b"hello"[..]))
                 }
                 "/empty" => (204, vec![], None),
@@ -151,7 +169,9 @@ pub(crate) mod response_seen_by_caller {
                 "/bytes" => (200, vec![], Some(&[0, 255][..])),
                 other => unreachable!("{other}"),
             };
-            let body = body.map_or(ResponseBody::Empty, |body| ResponseBody::Body(body.to_vec()));
+            let body = body.map_or(ResponseBody::Empty, |body| {
+                ResponseBody::Body(body.to_vec())
+            });
             let response = Response::from_body(body)?.with_status(status);
             for (name, value) in headers {
                 response.headers().append(name, value)?;
@@ -162,17 +182,23 @@ pub(crate) mod response_seen_by_caller {
 
     pub(crate) async fn worker(env: Worker) {
         let stub = env.plain("OBJ", "a");
-        for p in ["/text", "/empty", "/none", "/304", "/599", "/json", "/bytes"] {
+        for p in [
+            "/text", "/empty", "/none", "/304", "/599", "/json", "/bytes",
+        ] {
             let seen = async {
                 let mut r = stub.fetch_with_str(&format!("http://x{p}")).await?;
                 let headers: Vec<_> = r.headers().entries().collect();
                 let (status, body) = (r.status_code(), hex(&r.bytes().await?));
-                Ok(literal(json!({"status": status, "headers": headers, "body": {"$": "ArrayBuffer", "hex": body}})))
+                Ok(literal(
+                    json!({"status": status, "headers": headers, "body": {"$": "ArrayBuffer", "hex": body}}),
+                ))
             };
             W.attempt(p, seen).await;
         }
         let head = async {
-            let mut r = stub.fetch_with_request(Request::new("http://x/text", Method::Head)?).await?;
+            let mut r = stub
+                .fetch_with_request(Request::new("http://x/text", Method::Head)?)
+                .await?;
             let (status, body) = (r.status_code(), r.text().await?);
             Ok(literal(json!({"status": status, "body": body})))
         };
@@ -209,7 +235,12 @@ pub(crate) mod response_returned_before_work_ends {
 
     pub(crate) async fn worker(env: Worker) {
         let stub = env.plain("OBJ", "a");
-        let text = async { stub.fetch_with_str("http://x/waitUntil").await?.text().await };
+        let text = async {
+            stub.fetch_with_str("http://x/waitUntil")
+                .await?
+                .text()
+                .await
+        };
         W.attempt("waitUntil", text).await;
         env.sleep(100).await;
     }

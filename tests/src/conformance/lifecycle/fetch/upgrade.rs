@@ -54,7 +54,9 @@ async fn echo_all(server: WebSocket) {
     let mut events = server.events().expect("it is accepted");
     while let Some(Ok(WebsocketEvent::Message(message))) = events.next().await {
         let text = message.text().unwrap_or_default();
-        server.send_with_str(format!("echo {text}")).expect("it is open");
+        server
+            .send_with_str(format!("echo {text}"))
+            .expect("it is open");
     }
 }
 
@@ -63,18 +65,30 @@ async fn upgraded(stub: &dormouse::Stub, path: &str) -> Result<Response> {
     headers.set("Upgrade", "websocket")?;
     let mut init = RequestInit::new();
     init.with_headers(headers);
-    stub.fetch_with_request(Request::new_with_init(&format!("http://x{path}"), &init)?).await
+    stub.fetch_with_request(Request::new_with_init(&format!("http://x{path}"), &init)?)
+        .await
 }
 
 pub(crate) async fn worker(env: Worker) {
     let stub = env.plain("OBJ", "a");
-    for p in ["/ok", "/headers", "/200", "/no-socket", "/body", "/refuse", "/unaccepted", "/both-used"] {
+    for p in [
+        "/ok",
+        "/headers",
+        "/200",
+        "/no-socket",
+        "/body",
+        "/refuse",
+        "/unaccepted",
+        "/both-used",
+    ] {
         let seen = async {
             let r = upgraded(&stub, p).await?;
             let headers: Vec<_> = r.headers().entries().collect();
             let (status, socket) = (r.status_code(), r.websocket());
             let state = socket.as_ref().map(|socket| socket.ready_state() as u8);
-            let mut seen = literal(json!({"status": status, "webSocket": socket.map(|_| "object"), "headers": headers}));
+            let mut seen = literal(
+                json!({"status": status, "webSocket": socket.map(|_| "object"), "headers": headers}),
+            );
             if let Value::Object(fields) = &mut seen {
                 fields.push(("readyState".to_owned(), state.into()));
             }
@@ -83,14 +97,24 @@ pub(crate) async fn worker(env: Worker) {
         W.attempt(&format!("upgrade {p}"), seen).await;
     }
     let plain = async {
-        let r = stub.fetch_with_request(Request::new("http://x/ok", Method::Get)?).await?;
+        let r = stub
+            .fetch_with_request(Request::new("http://x/ok", Method::Get)?)
+            .await?;
         Ok(r.status_code())
     };
     W.attempt("no upgrade header /ok", plain).await;
-    let plain = async { Ok(stub.fetch_with_str("http://x/no-socket").await?.status_code()) };
+    let plain = async {
+        Ok(stub
+            .fetch_with_str("http://x/no-socket")
+            .await?
+            .status_code())
+    };
     W.attempt("no upgrade header /no-socket", plain).await;
     let talk = async {
-        let ws = upgraded(&stub, "/ok").await?.websocket().expect("it is upgraded");
+        let ws = upgraded(&stub, "/ok")
+            .await?
+            .websocket()
+            .expect("it is upgraded");
         ws.accept()?;
         ws.send_with_str("hi")?;
         let event = ws.events()?.next().await;

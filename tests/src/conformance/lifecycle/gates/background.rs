@@ -80,7 +80,8 @@ pub(crate) mod timers_after_the_answer {
     }
 
     pub(crate) async fn worker(env: Worker) {
-        W.attempt("start", env.stub::<Obj>("OBJ", "a").start()).await;
+        W.attempt("start", env.stub::<Obj>("OBJ", "a").start())
+            .await;
         env.sleep(150).await;
     }
 }
@@ -127,6 +128,10 @@ pub(crate) mod promises_between_calls {
             env.sleep(20).await;
             stub.release("value".into()).await
         };
-        join(W.attempt("wait", stub.wait()), W.attempt("release", release)).await;
+        join(
+            W.attempt("wait", stub.wait()),
+            W.attempt("release", release),
+        )
+        .await;
     }
 }

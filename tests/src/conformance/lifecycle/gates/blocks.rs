@@ -260,7 +260,11 @@ pub(crate) mod sleeping_call_stalls_block {
 
     pub(crate) async fn worker(env: Worker) {
         let stub = env.stub::<Obj>("OBJ", "a");
-        join(W.attempt("sleeper", stub.sleeper()), W.attempt("blocker", stub.blocker())).await;
+        join(
+            W.attempt("sleeper", stub.sleeper()),
+            W.attempt("blocker", stub.blocker()),
+        )
+        .await;
         W.clocked("over", ());
     }
 }
@@ -340,8 +344,13 @@ pub(crate) mod block_timeout {
 
     pub(crate) async fn worker(env: Worker) {
         let stub = env.stub::<Obj>("OBJ", "a");
-        join(W.attempt("stuck", stub.stuck()), W.attempt("waiting", stub.hello())).await;
+        join(
+            W.attempt("stuck", stub.stuck()),
+            W.attempt("waiting", stub.hello()),
+        )
+        .await;
         W.clocked("over", ());
-        W.attempt("new stub", env.stub::<Obj>("OBJ", "a").hello()).await;
+        W.attempt("new stub", env.stub::<Obj>("OBJ", "a").hello())
+            .await;
     }
 }

@@ -24,7 +24,9 @@ pub(crate) mod throw_in_block {
                 O.ev("throwing", ());
                 Err::<(), _>(Error::range_error("block failed"))
             });
-            block.await.inspect_err(|error| O.ev("caught inside", json!({"message": error.message()})))
+            block
+                .await
+                .inspect_err(|error| O.ev("caught inside", json!({"message": error.message()})))
         }
 
         pub fn other(&self, n: u32) -> u32 {
@@ -35,9 +37,14 @@ pub(crate) mod throw_in_block {
 
     pub(crate) async fn worker(env: Worker) {
         let stub = env.stub::<Obj>("OBJ", "a");
-        join(W.attempt("bad", stub.bad()), W.attempt("other 1", stub.other(1))).await;
+        join(
+            W.attempt("bad", stub.bad()),
+            W.attempt("other 1", stub.other(1)),
+        )
+        .await;
         W.attempt("same stub", stub.other(2)).await;
-        W.attempt("new stub", env.stub::<Obj>("OBJ", "a").other(3)).await;
+        W.attempt("new stub", env.stub::<Obj>("OBJ", "a").other(3))
+            .await;
     }
 }
 
@@ -75,7 +82,8 @@ pub(crate) mod throw_in_constructor_block {
         let stub = env.stub::<Obj>("OBJ", "a");
         let (one, two) = (stub.hello(1), stub.hello(2));
         join(W.attempt("call 1", one), W.attempt("call 2", two)).await;
-        W.attempt("new stub", env.stub::<Obj>("OBJ", "a").hello(3)).await;
+        W.attempt("new stub", env.stub::<Obj>("OBJ", "a").hello(3))
+            .await;
     }
 }
 
@@ -141,7 +149,13 @@ pub(crate) mod abort_with_pending_puts {
     pub(crate) async fn worker(env: Worker) {
         let setup = env.stub::<Obj>("OBJ", "a").setup().await;
         assert_eq!(setup, Ok(()));
-        for method in ["die", "dieAfterTick", "dieAfterAwait", "dieAfterSleep", "dieAfterSync"] {
+        for method in [
+            "die",
+            "dieAfterTick",
+            "dieAfterAwait",
+            "dieAfterSleep",
+            "dieAfterSync",
+        ] {
             let call = env.plain("OBJ", "a").call_with(method, Ok(Vec::new()));
             W.attempt(method, call).await;
             let keys = env.stub::<Obj>("OBJ", "a").keys();
@@ -195,7 +209,8 @@ pub(crate) mod exception_after_put {
         c.step("run worker", c.run()).await;
         c.step("GET", c.get("/o/a/")).await;
         c.restart();
-        c.step("GET after SIGKILL and restart", c.get("/o/a/")).await;
+        c.step("GET after SIGKILL and restart", c.get("/o/a/"))
+            .await;
     }
 }
 
@@ -244,7 +259,8 @@ pub(crate) mod abort_with_calls_in_flight {
             W.attempt("hello, issued after die", hello),
         )
         .await;
-        W.attempt("new stub", env.stub::<Obj>("OBJ", "a").hello()).await;
+        W.attempt("new stub", env.stub::<Obj>("OBJ", "a").hello())
+            .await;
         env.sleep(80).await;
     }
 }
@@ -276,7 +292,9 @@ pub(crate) mod abort_in_constructor {
     }
 
     pub(crate) async fn worker(env: Worker) {
-        W.attempt("first", env.stub::<Obj>("OBJ", "a").hello()).await;
-        W.attempt("new stub", env.stub::<Obj>("OBJ", "a").hello()).await;
+        W.attempt("first", env.stub::<Obj>("OBJ", "a").hello())
+            .await;
+        W.attempt("new stub", env.stub::<Obj>("OBJ", "a").hello())
+            .await;
     }
 }

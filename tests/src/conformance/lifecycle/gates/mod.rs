@@ -15,20 +15,22 @@ mod updates;
 use self::{
     background::{promises_between_calls, timers_after_the_answer, wait_until},
     blocks::{
-        async_work_in_constructor_without_block, block_in_constructor, block_timeout, block_while_other_calls_wait,
-        long_timer_outside_block, nested_block, running_call_during_block, sleeping_call_stalls_block,
+        async_work_in_constructor_without_block, block_in_constructor, block_timeout,
+        block_while_other_calls_wait, long_timer_outside_block, nested_block,
+        running_call_during_block, sleeping_call_stalls_block,
     },
     failures::{
-        abort_in_constructor, abort_with_calls_in_flight, abort_with_pending_puts, exception_after_put, throw_in_block,
-        throw_in_constructor_block,
+        abort_in_constructor, abort_with_calls_in_flight, abort_with_pending_puts,
+        exception_after_put, throw_in_block, throw_in_constructor_block,
     },
     order::{
-        e_order_fetch, e_order_one_stub, e_order_two_stubs, interleaving_at_storage_reads, interleaving_at_storage_writes,
-        interleaving_at_timers, reentrancy_a_b_a, replies_may_overtake, self_call,
+        e_order_fetch, e_order_one_stub, e_order_two_stubs, interleaving_at_storage_reads,
+        interleaving_at_storage_writes, interleaving_at_timers, reentrancy_a_b_a,
+        replies_may_overtake, self_call,
     },
     updates::{
-        allow_concurrency, block_concurrency_around_timer, call_between_get_and_put, get_put_increment, get_put_not_awaited,
-        timer_between_get_and_put,
+        allow_concurrency, block_concurrency_around_timer, call_between_get_and_put,
+        get_put_increment, get_put_not_awaited, timer_between_get_and_put,
     },
 };
 use super::prelude::*;

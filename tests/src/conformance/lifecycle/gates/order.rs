@@ -254,7 +254,8 @@ pub(crate) mod self_call {
     }
 
     pub(crate) async fn worker(env: Worker) {
-        W.attempt("outer", env.stub::<Obj>("OBJ", "a").outer()).await;
+        W.attempt("outer", env.stub::<Obj>("OBJ", "a").outer())
+            .await;
     }
 }
 

@@ -169,7 +169,8 @@ pub(crate) mod pending_timer_at_eviction {
     }
 
     pub(crate) async fn client(c: Client) {
-        c.step_until_quiet("GET, arms a 200 ms timer", 30, c.get("/o/a/?arm")).await;
+        c.step_until_quiet("GET, arms a 200 ms timer", 30, c.get("/o/a/?arm"))
+            .await;
         let evicted = async {
             c.evict().await;
             c.sleep(500).await;

@@ -8,12 +8,14 @@ mod waking;
 
 use self::{
     idle::{
-        eviction_keeps_storage_not_memory, idle_with_hibernatable_socket, idle_with_pending_timeout, idle_with_request_in_flight,
-        idle_with_standard_socket, idle_without_socket, pending_timer_at_eviction,
+        eviction_keeps_storage_not_memory, idle_with_hibernatable_socket,
+        idle_with_pending_timeout, idle_with_request_in_flight, idle_with_standard_socket,
+        idle_without_socket, pending_timer_at_eviction,
     },
     waking::{
-        alarm_while_hibernated, auto_response_while_hibernated, close_while_hibernated, constructor_throws_when_woken,
-        message_after_eviction, messages_while_waking, sockets_after_restart, state_after_waking,
+        alarm_while_hibernated, auto_response_while_hibernated, close_while_hibernated,
+        constructor_throws_when_woken, message_after_eviction, messages_while_waking,
+        sockets_after_restart, state_after_waking,
     },
 };
 use super::{prelude::*, twin::boxed};
@@ -31,7 +33,10 @@ pub(super) fn twins() -> Vec<Twin> {
         twin!("hibernation/close_while_hibernated", close_while_hibernated, [OBJ: Hib], client),
         twin!("hibernation/alarm_while_hibernated", alarm_while_hibernated, [OBJ: Obj], client),
         twin!("hibernation/state_after_waking", state_after_waking, [OBJ: Obj], client)
-            .without_fields("a handle of Rust has no properties of its own, nor an identity", &["extra", "sameObject", "stable"]),
+            .without_fields(
+                "a handle of Rust has no properties of its own, nor an identity",
+                &["extra", "sameObject", "stable"],
+            ),
         Twin::new("hibernation/constructor_throws_when_woken", |node, _| {
             node.class("OBJ", Rc::new(constructor_throws_when_woken::Obj))
         })

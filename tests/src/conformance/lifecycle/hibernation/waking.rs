@@ -60,13 +60,18 @@ pub(crate) mod message_after_eviction {
     pub(crate) async fn client(c: Client) {
         let a = c.step("c1 connects", c.ws("c1", "a", "?name=c1")).await;
         let b = c.step("c2 connects", c.ws("c2", "a", "?name=c2")).await;
-        c.step("c1 sends 'one'", async { a.frame(TEXT, b"one") }).await;
-        c.step("c1 sends 'two'", async { a.frame(TEXT, b"two") }).await;
+        c.step("c1 sends 'one'", async { a.frame(TEXT, b"one") })
+            .await;
+        c.step("c1 sends 'two'", async { a.frame(TEXT, b"two") })
+            .await;
         c.step("evict", c.evict()).await;
-        c.step("c1 sends 'three'", async { a.frame(TEXT, b"three") }).await;
-        c.step("c2 sends 'four'", async { b.frame(TEXT, b"four") }).await;
+        c.step("c1 sends 'three'", async { a.frame(TEXT, b"three") })
+            .await;
+        c.step("c2 sends 'four'", async { b.frame(TEXT, b"four") })
+            .await;
         c.step("evict", c.evict()).await;
-        c.step("c2 sends binary 01", async { b.frame(BINARY, &[1]) }).await;
+        c.step("c2 sends binary 01", async { b.frame(BINARY, &[1]) })
+            .await;
     }
 }
 
@@ -98,15 +103,18 @@ pub(crate) mod auto_response_while_hibernated {
 
     pub(crate) async fn client(c: Client) {
         let a = c.step("connect", c.ws("c1", "a", "")).await;
-        c.step("send 'before'", async { a.frame(TEXT, b"before") }).await;
+        c.step("send 'before'", async { a.frame(TEXT, b"before") })
+            .await;
         c.step("evict", c.evict()).await;
-        c.step("send 'ping'", async { a.frame(TEXT, b"ping") }).await;
+        c.step("send 'ping'", async { a.frame(TEXT, b"ping") })
+            .await;
         let twice = async {
             a.frame(TEXT, b"ping");
             a.frame(TEXT, b"ping");
         };
         c.step("send 'ping' twice", twice).await;
-        c.step("send 'after'", async { a.frame(TEXT, b"after") }).await;
+        c.step("send 'after'", async { a.frame(TEXT, b"after") })
+            .await;
     }
 }
 
@@ -121,9 +129,13 @@ pub(crate) mod close_while_hibernated {
         let b = c.ws("c2", "a", "?name=c2").await;
         let _c3 = c.ws("c3", "a", "?name=c3").await;
         c.step("evict", c.evict()).await;
-        c.step("c1 closes with 4000 'bye'", async { a.close(Some(4000), "bye") }).await;
+        c.step("c1 closes with 4000 'bye'", async {
+            a.close(Some(4000), "bye")
+        })
+        .await;
         c.step("evict", c.evict()).await;
-        c.step("c2 cuts the connection", async { b.destroy() }).await;
+        c.step("c2 cuts the connection", async { b.destroy() })
+            .await;
         c.step("evict", c.evict()).await;
         c.step("GET", c.get("/o/a/")).await;
     }
@@ -154,7 +166,9 @@ pub(crate) mod alarm_while_hibernated {
     }
 
     pub(crate) async fn client(c: Client) {
-        let _a = c.step("connect (sets an alarm 1 s ahead)", c.ws("c1", "a", "")).await;
+        let _a = c
+            .step("connect (sets an alarm 1 s ahead)", c.ws("c1", "a", ""))
+            .await;
         let evicted = async {
             c.evict().await;
             c.sleep(1500).await;
@@ -209,7 +223,10 @@ pub(crate) mod state_after_waking {
         let mut sockets = Vec::new();
         for (i, tags) in ["odd,z", "even,b,a", "odd", "even"].iter().enumerate() {
             let i = i + 1;
-            sockets.push(c.ws(&format!("c{i}"), "a", &format!("?name=w{i}&tags={tags}")).await);
+            sockets.push(
+                c.ws(&format!("c{i}"), "a", &format!("?name=w{i}&tags={tags}"))
+                    .await,
+            );
         }
         c.step("set up", c.get("/o/a/?setup")).await;
         c.step("evict", c.evict()).await;
@@ -239,7 +256,10 @@ pub(crate) mod constructor_throws_when_woken {
 
         fn construct(&self, state: State, _: Env) -> Result<Rc<dyn Handler>> {
             let build = count("builds");
-            O.ev("constructor", json!({"build": build, "sockets": state.get_websockets().len()}));
+            O.ev(
+                "constructor",
+                json!({"build": build, "sockets": state.get_websockets().len()}),
+            );
             if build == 2 {
                 return Err("second build fails".into());
             }
@@ -251,22 +271,33 @@ pub(crate) mod constructor_throws_when_woken {
         fn fetch(self: Rc<Self>, req: Request) -> LocalBoxFuture<'static, Result<Response>> {
             Box::pin(async move {
                 if has(&req, "list") {
-                    O.ev("list", json!({"sockets": self.state.get_websockets().len()}));
+                    O.ev(
+                        "list",
+                        json!({"sockets": self.state.get_websockets().len()}),
+                    );
                     return Response::ok("ok");
                 }
                 accepted(&self.state)
             })
         }
 
-        fn call(self: Rc<Self>, method: String, _: Vec<Value>) -> LocalBoxFuture<'static, Result<Value>> {
+        fn call(
+            self: Rc<Self>,
+            method: String,
+            _: Vec<Value>,
+        ) -> LocalBoxFuture<'static, Result<Value>> {
             Box::pin(async move { Err(format!("there is no method {method}").into()) })
         }
 
         fn websocket(self: Rc<Self>, event: SocketEvent) -> LocalBoxFuture<'static, Result<()>> {
             match event {
-                SocketEvent::Message { message, .. } => O.ev("message", json!({"m": data(&message)})),
+                SocketEvent::Message { message, .. } => {
+                    O.ev("message", json!({"m": data(&message)}))
+                }
                 SocketEvent::Close { code, .. } => O.ev("close", json!({"code": code})),
-                SocketEvent::Error { error, .. } => O.ev("error", json!({"error": describe_error(&error)})),
+                SocketEvent::Error { error, .. } => {
+                    O.ev("error", json!({"error": describe_error(&error)}))
+                }
             }
             Box::pin(std::future::ready(Ok(())))
         }
@@ -276,7 +307,8 @@ pub(crate) mod constructor_throws_when_woken {
         let a = c.ws("c1", "a", "").await;
         let _b = c.ws("c2", "a", "").await;
         c.step("evict", c.evict()).await;
-        c.step_until_quiet("c1 sends 'one'", 300, async { a.frame(TEXT, b"one") }).await;
+        c.step_until_quiet("c1 sends 'one'", 300, async { a.frame(TEXT, b"one") })
+            .await;
         let two = async {
             if a.is_open() {
                 a.frame(TEXT, b"two");
@@ -321,7 +353,8 @@ pub(crate) mod messages_while_waking {
                 a.frame(TEXT, text.as_bytes());
             }
         };
-        c.step_until_quiet("send 'one', 'two', 'three'", 200, send).await;
+        c.step_until_quiet("send 'one', 'two', 'three'", 200, send)
+            .await;
     }
 }
 

@@ -18,22 +18,48 @@ use super::{
 use crate::conformance::ids::IdName;
 
 const OTHER_TYPES: &str = "an argument of another type does not compile";
-const NO_OPTIONS: &str = "there are no objects of options: a hint and a jurisdiction have methods of their own";
+const NO_OPTIONS: &str =
+    "there are no objects of options: a hint and a jurisdiction have methods of their own";
 
 pub(super) fn twins() -> Vec<Twin> {
     let twin = |name, worker: Driver<Worker>| Twin::new(name, serve).worker(worker);
     vec![
-        twin("ids/derivation_is_deterministic", |env| boxed(workers::derivation_is_deterministic(env))),
-        twin("ids/id_from_string_round_trip", |env| boxed(workers::id_from_string_round_trip(env))),
-        twin("ids/id_from_string_errors", |env| boxed(workers::id_from_string_errors(env)))
-            .without_labels(OTHER_TYPES, &["number", "null", "undefined", "the id object", "no argument"]),
+        twin("ids/derivation_is_deterministic", |env| {
+            boxed(workers::derivation_is_deterministic(env))
+        }),
+        twin("ids/id_from_string_round_trip", |env| {
+            boxed(workers::id_from_string_round_trip(env))
+        }),
+        twin("ids/id_from_string_errors", |env| {
+            boxed(workers::id_from_string_errors(env))
+        })
+        .without_labels(
+            OTHER_TYPES,
+            &[
+                "number",
+                "null",
+                "undefined",
+                "the id object",
+                "no argument",
+            ],
+        ),
         twin("ids/equals", |env| boxed(workers::equals(env)))
             .without_labels(OTHER_TYPES, &["string", "null", "undefined", "object"])
-            .without_fields("two values of Rust are equal or not, and nothing beyond", &["tripleEquals"]),
-        twin("ids/name_property", |env| boxed(workers::name_property(env)))
-            .without_labels("an id has no field to assign to", &["assign id.name"]),
-        twin("ids/name_seen_by_object", |env| boxed(workers::name_seen_by_object(env))),
-        twin("ids/new_unique_id", |env| boxed(workers::new_unique_id(env))).without_labels(
+            .without_fields(
+                "two values of Rust are equal or not, and nothing beyond",
+                &["tripleEquals"],
+            ),
+        twin("ids/name_property", |env| {
+            boxed(workers::name_property(env))
+        })
+        .without_labels("an id has no field to assign to", &["assign id.name"]),
+        twin("ids/name_seen_by_object", |env| {
+            boxed(workers::name_seen_by_object(env))
+        }),
+        twin("ids/new_unique_id", |env| {
+            boxed(workers::new_unique_id(env))
+        })
+        .without_labels(
             NO_OPTIONS,
             &[
                 "options {}",

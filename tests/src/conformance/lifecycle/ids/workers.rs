@@ -57,20 +57,25 @@ pub(super) async fn derivation_is_deterministic(env: Worker) {
     };
     let a = room(&obj, "room");
     let is_lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    W.ev("compare", json!({
-        "same": a == room(&obj, "room"),
-        "length": a.len(),
-        "lowerHex": a.len() == 64 && a.bytes().all(is_lower_hex),
-        "otherName": a == room(&obj, "Room"),
-        "otherNamespace": a == room(&other, "room"),
-    }));
+    W.ev(
+        "compare",
+        json!({
+            "same": a == room(&obj, "room"),
+            "length": a.len(),
+            "lowerHex": a.len() == 64 && a.bytes().all(is_lower_hex),
+            "otherName": a == room(&obj, "Room"),
+            "otherNamespace": a == room(&other, "room"),
+        }),
+    );
 }
 
 pub(super) async fn id_from_string_round_trip(env: Worker) {
     let obj = env.namespace("OBJ");
     let id = obj.id_from_name("room").expect("an id");
     let again = obj.id_from_string(&id.to_string()).expect("it is one");
-    let upper = obj.id_from_string(&id.to_string().to_uppercase()).expect("it is one");
+    let upper = obj
+        .id_from_string(&id.to_string().to_uppercase())
+        .expect("it is one");
     W.ev("compare", json!({
         "equals": again == id, "reverse": id == again, "sameString": again.to_string() == id.to_string(),
         "upperEquals": upper == id, "upperPrints": upper.to_string() == id.to_string(),
@@ -103,7 +108,10 @@ pub(super) async fn id_from_string_errors(env: Worker) {
         ("last digit changed", flip(63)),
         ("digit 31 changed", flip(31)),
         ("digit 32 changed", flip(32)),
-        ("other namespace", other.id_from_name("room").expect("an id").to_string()),
+        (
+            "other namespace",
+            other.id_from_name("room").expect("an id").to_string(),
+        ),
         ("a name", "room".to_owned()),
     ];
     for (label, text) in cases {
@@ -115,7 +123,11 @@ pub(super) async fn id_from_string_errors(env: Worker) {
 pub(super) async fn equals(env: Worker) {
     let (obj, other) = (env.namespace("OBJ"), env.namespace("OTHER"));
     let named = |name: &str| obj.id_from_name(name).expect("an id");
-    let parsed = |id: &ObjectId<'_>| obj.id_from_string(&id.to_string()).expect("it is one").to_string();
+    let parsed = |id: &ObjectId<'_>| {
+        obj.id_from_string(&id.to_string())
+            .expect("it is one")
+            .to_string()
+    };
     let unique = || obj.unique_id().expect("an id");
     let (a, u) = (named("a"), unique());
     W.ev("compare", json!({
@@ -148,7 +160,9 @@ pub(super) async fn name_seen_by_object(env: Worker) {
         obj.get(&id).expect("an id of it")
     };
     let by_name = |name: &str| obj.get_by_name(name).expect("a stub");
-    let unique = obj.get(&obj.unique_id().expect("an id")).expect("an id of it");
+    let unique = obj
+        .get(&obj.unique_id().expect("an id"))
+        .expect("an id of it");
     for (label, stub) in [
         ("by name", by_name("first-by-name")),
         ("then by string", by_string("first-by-name")),
@@ -158,34 +172,57 @@ pub(super) async fn name_seen_by_object(env: Worker) {
         ("empty name", by_name("")),
         ("1024 bytes", by_name(&"x".repeat(1024))),
         ("1025 bytes", by_name(&"x".repeat(1025))),
-        ("1024 bytes in 512 characters", by_name(&"\u{e9}".repeat(512))),
-        ("1026 bytes in 513 characters", by_name(&"\u{e9}".repeat(513))),
+        (
+            "1024 bytes in 512 characters",
+            by_name(&"\u{e9}".repeat(512)),
+        ),
+        (
+            "1026 bytes in 513 characters",
+            by_name(&"\u{e9}".repeat(513)),
+        ),
     ] {
         let name = stub.typed::<Obj>().whoami().await.expect("it answers").name;
         let length = name.as_ref().map_or(0, |name| name.chars().count());
-        let name = if length > 20 { json!(length) } else { shown(name) };
+        let name = if length > 20 {
+            json!(length)
+        } else {
+            shown(name)
+        };
         W.ev("name", json!({"label": label, "name": name}));
     }
 }
 
 pub(super) async fn new_unique_id(env: Worker) {
     let (obj, other) = (env.namespace("OBJ"), env.namespace("OTHER"));
-    let ids: Vec<_> = (0..100).map(|_| obj.unique_id().expect("an id").to_string()).collect();
+    let ids: Vec<_> = (0..100)
+        .map(|_| obj.unique_id().expect("an id").to_string())
+        .collect();
     let is_lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    W.ev("unique", json!({
-        "distinct": ids.iter().collect::<BTreeSet<_>>().len(),
-        "wellFormed": ids.iter().all(|id| id.len() == 64 && id.bytes().all(is_lower_hex)),
-    }));
+    W.ev(
+        "unique",
+        json!({
+            "distinct": ids.iter().collect::<BTreeSet<_>>().len(),
+            "wellFormed": ids.iter().all(|id| id.len() == 64 && id.bytes().all(is_lower_hex)),
+        }),
+    );
     let first = &ids[0];
     for (label, namespace) in [("round trip", &obj), ("other namespace", &other)] {
-        let same = namespace.id_from_string(first).map(|id| id.to_string() == *first);
+        let same = namespace
+            .id_from_string(first)
+            .map(|id| id.to_string() == *first);
         W.attempt(label, async { same }).await;
     }
 }
 
 pub(super) async fn jurisdiction(env: Worker) {
     let obj = env.namespace("OBJ");
-    for (label, jurisdiction) in [("eu", "eu"), ("fedramp", "fedramp"), ("us", "us"), ("unknown", "mars"), ("empty", "")] {
+    for (label, jurisdiction) in [
+        ("eu", "eu"),
+        ("fedramp", "fedramp"),
+        ("us", "us"),
+        ("unknown", "mars"),
+        ("empty", ""),
+    ] {
         let sub = obj.jurisdiction(jurisdiction).map(|_| "object");
         W.attempt(label, async { sub }).await;
     }
@@ -196,7 +233,9 @@ pub(super) async fn jurisdiction(env: Worker) {
 pub(super) async fn get_options(env: Worker) {
     let obj = env.namespace("OBJ");
     let id = obj.id_from_name("a").expect("an id");
-    for hint in ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me", "nowhere", ""] {
+    for hint in [
+        "wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me", "nowhere", "",
+    ] {
         let call = async {
             let stub = id.get_stub_with_location_hint(hint)?;
             Ok(stub.typed::<Obj>().whoami().await?.name)
@@ -217,8 +256,11 @@ pub(super) async fn get_by_name(env: Worker) {
     let id_name = stub.id().name();
     let same_id = stub.id() == obj.id_from_name("room").expect("an id");
     let whoami = stub.typed::<Obj>().whoami().await.expect("it answers");
-    W.ev("compare", json!({
-        "sameId": same_id, "idName": id_name, "stubName": name,
-        "objectId": whoami.id == id, "objectName": whoami.name,
-    }));
+    W.ev(
+        "compare",
+        json!({
+            "sameId": same_id, "idName": id_name, "stubName": name,
+            "objectId": whoami.id == id, "objectName": whoami.name,
+        }),
+    );
 }

@@ -23,7 +23,8 @@ pub(crate) mod method_missing {
 
     pub(crate) async fn worker(env: Worker) {
         let stub = env.plain("OBJ", "a");
-        W.attempt("nope()", stub.call_with("nope", Ok(vec![]))).await;
+        W.attempt("nope()", stub.call_with("nope", Ok(vec![])))
+            .await;
         W.attempt("ok()", stub.call_with("ok", Ok(vec![]))).await;
     }
 }
@@ -84,10 +85,22 @@ pub(crate) mod which_members_are_callable {
     pub(crate) async fn worker(env: Worker) {
         let stub = env.plain("OBJ", "a");
         for m in [
-            "method", "asyncMethod", "_underscore", "callsPrivate", "plain", "arrow", "assigned", "secret", "#secret", "stat", "ctx",
-            "env", "",
+            "method",
+            "asyncMethod",
+            "_underscore",
+            "callsPrivate",
+            "plain",
+            "arrow",
+            "assigned",
+            "secret",
+            "#secret",
+            "stat",
+            "ctx",
+            "env",
+            "",
         ] {
-            W.attempt(&format!("{m}()"), stub.call_with(m, Ok(vec![]))).await;
+            W.attempt(&format!("{m}()"), stub.call_with(m, Ok(vec![])))
+                .await;
         }
     }
 }
@@ -127,10 +140,21 @@ pub(crate) mod reserved_names {
     pub(crate) async fn worker(env: Worker) {
         let stub = env.plain("OBJ", "a");
         for m in [
-            "alarm", "webSocketMessage", "webSocketClose", "webSocketError", "scheduled", "queue", "tail", "trace", "email", "dup",
-            "toJSON", "prototype",
+            "alarm",
+            "webSocketMessage",
+            "webSocketClose",
+            "webSocketError",
+            "scheduled",
+            "queue",
+            "tail",
+            "trace",
+            "email",
+            "dup",
+            "toJSON",
+            "prototype",
         ] {
-            W.attempt(&format!("{m}()"), stub.call_with(m, Ok(vec![]))).await;
+            W.attempt(&format!("{m}()"), stub.call_with(m, Ok(vec![])))
+                .await;
         }
         let fetch = async { stub.fetch_with_str("http://x/").await?.text().await };
         W.attempt("fetch('http://x/')", fetch).await;
@@ -176,35 +200,75 @@ pub(crate) mod argument_and_return_types {
             ("float", 0.1.into()),
             ("NaN", f64::NAN.into()),
             ("Infinity", f64::INFINITY.into()),
-            ("bigint", BigInt::from(12_345_678_901_234_567_890_u64).into()),
+            (
+                "bigint",
+                BigInt::from(12_345_678_901_234_567_890_u64).into(),
+            ),
             ("negative bigint", BigInt::from(-1).into()),
             ("empty string", "".into()),
             ("string", "h\u{e9}llo \u{1f600}".into()),
             ("lone surrogate is kept", 1.into()),
             ("Date", Value::Date(86_400_000.0)),
             ("invalid Date", Value::Date(f64::NAN)),
-            ("RegExp", RegExpValue { source: "a+b".into(), flags: "gi".into() }.into()),
-            ("array", vec![1.into(), "two".into(), Value::Null, Value::Undefined].into()),
+            (
+                "RegExp",
+                RegExpValue {
+                    source: "a+b".into(),
+                    flags: "gi".into(),
+                }
+                .into(),
+            ),
+            (
+                "array",
+                vec![1.into(), "two".into(), Value::Null, Value::Undefined].into(),
+            ),
             ("sparse array", vec![1.into(), Value::Hole, 3.into()].into()),
-            ("object", Value::object([("a", 1.into()), ("b", Value::object([("c", Value::Array(vec![2.into()]))]))])),
+            (
+                "object",
+                Value::object([
+                    ("a", 1.into()),
+                    ("b", Value::object([("c", Value::Array(vec![2.into()]))])),
+                ]),
+            ),
             (
                 "Map",
-                Value::Map(vec![("k".into(), 1.into()), (2.into(), Value::Map(vec![(deep, "v".into())]))]),
+                Value::Map(vec![
+                    ("k".into(), 1.into()),
+                    (2.into(), Value::Map(vec![(deep, "v".into())])),
+                ]),
             ),
             ("Set", Value::Set(vec![1.into(), "x".into(), Value::Null])),
             ("ArrayBuffer", vec![1_u8, 2, 3].into()),
             ("Uint8Array", view(ViewKind::Uint8Array, &[4, 5, 6])),
-            ("Uint8Array view", view(ViewKind::Uint8Array, &[0, 1, 2, 3, 4][1..3])),
-            ("Float64Array", view(ViewKind::Float64Array, &1.5_f64.to_le_bytes())),
+            (
+                "Uint8Array view",
+                view(ViewKind::Uint8Array, &[0, 1, 2, 3, 4][1..3]),
+            ),
+            (
+                "Float64Array",
+                view(ViewKind::Float64Array, &1.5_f64.to_le_bytes()),
+            ),
             ("DataView", view(ViewKind::DataView, &[9, 8])),
-            ("BigInt64Array", view(ViewKind::BigInt64Array, &(-1_i64).to_le_bytes())),
+            (
+                "BigInt64Array",
+                view(ViewKind::BigInt64Array, &(-1_i64).to_le_bytes()),
+            ),
             ("Error", ErrorValue::new("Error", "an error value").into()),
-            ("TypeError", ErrorValue::new("TypeError", "a type error value").into()),
+            (
+                "TypeError",
+                ErrorValue::new("TypeError", "a type error value").into(),
+            ),
             ("Boolean object", Primitive::Bool(false).into()),
             ("String object", Primitive::String("s".into()).into()),
-            ("object with undefined", Value::object([("a", Value::Undefined)])),
+            (
+                "object with undefined",
+                Value::object([("a", Value::Undefined)]),
+            ),
             ("nested Date", Value::object([("d", Value::Date(0.0))])),
-            ("getter on object", Value::object([("x", "computed".into())])),
+            (
+                "getter on object",
+                Value::object([("x", "computed".into())]),
+            ),
         ]
     }
 
@@ -244,7 +308,11 @@ pub(crate) mod argument_count {
             Box::pin(async { Err("it has one method only".into()) })
         }
 
-        fn call(self: Rc<Self>, method: String, arguments: Vec<Value>) -> LocalBoxFuture<'static, Result<Value>> {
+        fn call(
+            self: Rc<Self>,
+            method: String,
+            arguments: Vec<Value>,
+        ) -> LocalBoxFuture<'static, Result<Value>> {
             assert_eq!(method, "two");
             let argument = |at: usize| arguments.get(at).cloned().unwrap_or_default();
             let count = u32::try_from(arguments.len()).expect("a few");
@@ -310,9 +378,14 @@ pub(crate) mod arguments_are_copies {
     pub(crate) async fn worker(env: Worker) {
         let stub = env.stub::<Obj>("OBJ", "a");
         let o = Value::object([("changed", false.into())]);
-        let mutate = env.plain("OBJ", "a").call_typed::<Changed>("mutate", Ok(vec![o.clone()]));
+        let mutate = env
+            .plain("OBJ", "a")
+            .call_typed::<Changed>("mutate", Ok(vec![o.clone()]));
         let r = mutate.await.expect("it works");
-        W.ev("argument", json!({"caller": o.get("changed").and_then(Value::as_bool), "result": r.changed}));
+        W.ev(
+            "argument",
+            json!({"caller": o.get("changed").and_then(Value::as_bool), "result": r.changed}),
+        );
         let mut s = stub.get_state().await.expect("it works");
         s.list.push(2);
         let after = stub.get_state().await.expect("it works").list;
@@ -361,7 +434,8 @@ pub(crate) mod message_size_limit {
             ("32 MiB", 32 * m),
             ("33 MiB", 33 * m),
         ] {
-            W.attempt(&format!("argument {label}"), stub.size(bytes(n))).await;
+            W.attempt(&format!("argument {label}"), stub.size(bytes(n)))
+                .await;
             let give = async { Ok(stub.give(n).await?.as_bytes().map_or(0, <[u8]>::len)) };
             W.attempt(&format!("result {label}"), give).await;
         }

@@ -31,15 +31,21 @@ pub(crate) mod exceptions {
                 "custom properties" => Error::from("with props")
                     .with_property("code", "E_CODE")
                     .with_property("status", 418)
-                    .with_property("nested", Value::object([("a", Value::Array(vec![1.into()]))]))
+                    .with_property(
+                        "nested",
+                        Value::object([("a", Value::Array(vec![1.into()]))]),
+                    )
                     .with_property("fn", "str"),
                 "cause" => Error::from("outer").with_property("cause", inner),
-                "non-error cause" => {
-                    Error::from("outer").with_property("cause", Value::object([("why", "because".into())]))
-                }
+                "non-error cause" => Error::from("outer")
+                    .with_property("cause", Value::object([("why", "because".into())])),
                 "AggregateError" => {
-                    let (one, two) = (ErrorValue::new("Error", "e1"), ErrorValue::new("RangeError", "e2"));
-                    Error::new("AggregateError", "many").with_property("errors", Value::Array(vec![one.into(), two.into()]))
+                    let (one, two) = (
+                        ErrorValue::new("Error", "e1"),
+                        ErrorValue::new("RangeError", "e2"),
+                    );
+                    Error::new("AggregateError", "many")
+                        .with_property("errors", Value::Array(vec![one.into(), two.into()]))
                 }
                 "DOMException" => Error::new("AbortError", "dom message"),
                 "flags set by hand" => Error::from("fake flags")
@@ -69,15 +75,34 @@ pub(crate) mod exceptions {
     pub(crate) async fn worker(env: Worker) {
         let stub = env.stub::<Obj>("OBJ", "a");
         for kind in [
-            "Error", "TypeError", "RangeError", "SyntaxError", "empty message", "custom class with name", "custom class without name",
-            "custom properties", "cause", "non-error cause", "AggregateError", "DOMException", "flags set by hand", "name changed",
-            "message with colon", "multi-line message", "non-ASCII message",
+            "Error",
+            "TypeError",
+            "RangeError",
+            "SyntaxError",
+            "empty message",
+            "custom class with name",
+            "custom class without name",
+            "custom properties",
+            "cause",
+            "non-error cause",
+            "AggregateError",
+            "DOMException",
+            "flags set by hand",
+            "name changed",
+            "message with colon",
+            "multi-line message",
+            "non-ASCII message",
         ] {
             W.attempt(kind, stub.boom(kind)).await;
         }
         for kind in ["Error", "custom properties"] {
-            W.attempt(&format!("async {kind}"), stub.boom_later(kind.into())).await;
-            W.attempt(&format!("rejected promise {kind}"), stub.rejected(kind.into())).await;
+            W.attempt(&format!("async {kind}"), stub.boom_later(kind.into()))
+                .await;
+            W.attempt(
+                &format!("rejected promise {kind}"),
+                stub.rejected(kind.into()),
+            )
+            .await;
         }
     }
 }
@@ -116,7 +141,8 @@ pub(crate) mod exception_keeps_memory {
         W.attempt("inc", stub.inc()).await;
         W.attempt("incAndThrow", stub.inc_and_throw()).await;
         W.attempt("inc, same stub", stub.inc()).await;
-        W.attempt("inc, new stub", env.stub::<Obj>("OBJ", "a").inc()).await;
+        W.attempt("inc, new stub", env.stub::<Obj>("OBJ", "a").inc())
+            .await;
     }
 }
 
@@ -154,7 +180,11 @@ pub(crate) mod constructor_throws {
             Box::pin(async { Err("it has one method only".into()) })
         }
 
-        fn call(self: Rc<Self>, method: String, _: Vec<Value>) -> LocalBoxFuture<'static, Result<Value>> {
+        fn call(
+            self: Rc<Self>,
+            method: String,
+            _: Vec<Value>,
+        ) -> LocalBoxFuture<'static, Result<Value>> {
             Box::pin(async move { Ok(method.into()) })
         }
     }
@@ -165,7 +195,8 @@ pub(crate) mod constructor_throws {
         W.attempt("first", hello(&stub)).await;
         W.attempt("second, same stub", hello(&stub)).await;
         W.attempt("third, same stub", hello(&stub)).await;
-        W.attempt("fourth, new stub", hello(&env.plain("OBJ", "a"))).await;
+        W.attempt("fourth, new stub", hello(&env.plain("OBJ", "a")))
+            .await;
     }
 }
 
@@ -209,9 +240,22 @@ pub(crate) mod abort_reasons {
     }
 
     pub(crate) async fn worker(env: Worker) {
-        for how in ["no reason", "string", "empty string", "number", "Error", "TypeError", "with props"] {
-            W.attempt(how, env.stub::<Obj>("OBJ", how).die(how.into())).await;
-            W.attempt(&format!("{how}: next call"), env.stub::<Obj>("OBJ", how).hello()).await;
+        for how in [
+            "no reason",
+            "string",
+            "empty string",
+            "number",
+            "Error",
+            "TypeError",
+            "with props",
+        ] {
+            W.attempt(how, env.stub::<Obj>("OBJ", how).die(how.into()))
+                .await;
+            W.attempt(
+                &format!("{how}: next call"),
+                env.stub::<Obj>("OBJ", how).hello(),
+            )
+            .await;
         }
     }
 }

@@ -38,9 +38,12 @@ pub(crate) mod stub_after_abort {
         W.attempt("inc", old.inc()).await;
         W.attempt("die", old.die()).await;
         W.attempt("inc, stub that saw the abort", old.inc()).await;
-        W.attempt("inc, stub made before, never used", idle.inc()).await;
-        W.attempt("inc, new stub", env.stub::<Obj>("OBJ", "a").inc()).await;
-        W.attempt("inc, stub that saw the abort, again", old.inc()).await;
+        W.attempt("inc, stub made before, never used", idle.inc())
+            .await;
+        W.attempt("inc, new stub", env.stub::<Obj>("OBJ", "a").inc())
+            .await;
+        W.attempt("inc, stub that saw the abort, again", old.inc())
+            .await;
     }
 }
 

@@ -36,11 +36,14 @@ macro_rules! disconnects {
                 c.sleep(30).await;
                 s1.destroy();
             };
-            c.step("send text, then cut the TCP connection (FIN)", cut).await;
+            c.step("send text, then cut the TCP connection (FIN)", cut)
+                .await;
             let s2 = c.raw("reset", "a").await;
-            c.step("reset the TCP connection (RST)", async { s2.destroy() }).await;
+            c.step("reset the TCP connection (RST)", async { s2.destroy() })
+                .await;
             let s3 = c.raw("half", "a").await;
-            c.step("end the TCP stream without a close frame", s3.end()).await;
+            c.step("end the TCP stream without a close frame", s3.end())
+                .await;
         }
     };
 }
@@ -105,13 +108,21 @@ pub(super) async fn log_and_echo(server: WebSocket) {
             Ok(WebsocketEvent::Message(message)) => {
                 let text = message.text().unwrap_or_default();
                 O.ev("message", json!({"data": text}));
-                server.send_with_str(format!("echo {text}")).expect("it is open");
+                server
+                    .send_with_str(format!("echo {text}"))
+                    .expect("it is open");
             }
-            Ok(WebsocketEvent::Close(close)) => O.ev("close", json!({
-                "code": close.code(), "reason": close.reason(), "wasClean": close.was_clean(),
-                "readyState": server.ready_state() as u8,
-            })),
-            Err(error) => O.ev("error", json!({"message": error.message(), "error": describe_error(&error)})),
+            Ok(WebsocketEvent::Close(close)) => O.ev(
+                "close",
+                json!({
+                    "code": close.code(), "reason": close.reason(), "wasClean": close.was_clean(),
+                    "readyState": server.ready_state() as u8,
+                }),
+            ),
+            Err(error) => O.ev(
+                "error",
+                json!({"message": error.message(), "error": describe_error(&error)}),
+            ),
         }
     }
 }
@@ -173,7 +184,8 @@ pub(crate) mod manual_reply_in_handler {
 
     pub(crate) async fn client(c: Client) {
         let s = c.ws("c1", "a", "").await;
-        c.step("close(4000, 'hi')", async { s.close(Some(4000), "hi") }).await;
+        c.step("close(4000, 'hi')", async { s.close(Some(4000), "hi") })
+            .await;
     }
 }
 
@@ -185,7 +197,10 @@ pub(crate) mod hibernatable_unanswered_close {
 
     pub(crate) async fn client(c: Client) {
         let s = c.ws("c1", "a", "").await;
-        c.step_until_quiet("close(4000, 'hi'), wait 3 s", 3000, async { s.close(Some(4000), "hi") }).await;
+        c.step_until_quiet("close(4000, 'hi'), wait 3 s", 3000, async {
+            s.close(Some(4000), "hi")
+        })
+        .await;
     }
 }
 
@@ -215,7 +230,11 @@ pub(crate) mod hibernatable_answered_close {
     pub(crate) async fn client(c: Client) {
         for (code, reason) in [(1000, "bye"), (4000, ""), (4999, "x")] {
             let s = c.ws(&format!("c{code}"), "a", "").await;
-            c.step(json!({"what": "close", "code": code, "reason": reason}), async { s.close(Some(code), reason) }).await;
+            c.step(
+                json!({"what": "close", "code": code, "reason": reason}),
+                async { s.close(Some(code), reason) },
+            )
+            .await;
         }
         let s = c.ws("no-code", "a", "").await;
         let what = "close without a code (the handler then calls close(1005), which throws)";
@@ -247,11 +266,16 @@ pub(crate) mod hibernatable_protocol_errors {
         for (what, opcode, payload) in frames {
             let r = c.raw(what, "a").await;
             c.step(what, async { r.frame(opcode, payload) }).await;
-            c.step(format!("{what}: cut the connection"), async { r.destroy() }).await;
+            c.step(format!("{what}: cut the connection"), async { r.destroy() })
+                .await;
         }
         let u = c.raw("unmasked", "a").await;
-        c.step("unmasked text frame", async { u.unmasked_frame(TEXT, b"plain") }).await;
-        c.step("unmasked: cut the connection", async { u.destroy() }).await;
+        c.step("unmasked text frame", async {
+            u.unmasked_frame(TEXT, b"plain")
+        })
+        .await;
+        c.step("unmasked: cut the connection", async { u.destroy() })
+            .await;
     }
 }
 
@@ -300,11 +324,26 @@ pub(crate) mod close_arguments {
         let plain = |code| (Some(code), None);
         let with = |code, reason: &str| (Some(code), Some(reason.to_owned()));
         let mut cases = vec![(None, None), plain(1000), with(1000, "reason")];
-        cases.extend([1001, 1002, 1003, 1004, 1005, 1006, 1007, 1011, 1012, 1014, 1015, 1016, 2999, 3000].map(plain));
-        cases.extend([with(3999, "x"), plain(4000), with(4999, "y"), plain(5000), plain(999), plain(0)]);
+        cases.extend(
+            [
+                1001, 1002, 1003, 1004, 1005, 1006, 1007, 1011, 1012, 1014, 1015, 1016, 2999, 3000,
+            ]
+            .map(plain),
+        );
+        cases.extend([
+            with(3999, "x"),
+            plain(4000),
+            with(4999, "y"),
+            plain(5000),
+            plain(999),
+            plain(0),
+        ]);
         cases.extend([NOT_IN_RUST; 8].map(plain));
         cases.extend([with(1000, &"r".repeat(123)), with(1000, &"r".repeat(124))]);
-        cases.extend([with(1000, &"\u{e9}".repeat(61)), with(1000, &"\u{e9}".repeat(62))]);
+        cases.extend([
+            with(1000, &"\u{e9}".repeat(61)),
+            with(1000, &"\u{e9}".repeat(62)),
+        ]);
         cases
     }
 
@@ -316,7 +355,11 @@ pub(crate) mod close_arguments {
                 continue;
             }
             let what = json!({"what": "connect; the object closes with", "args": args(code, reason.as_deref())});
-            c.step(what, c.ws(&format!("c{number:02}"), "a", &format!("?{number}"))).await;
+            c.step(
+                what,
+                c.ws(&format!("c{number:02}"), "a", &format!("?{number}")),
+            )
+            .await;
         }
     }
 }

@@ -105,7 +105,8 @@ pub(crate) mod get_web_sockets {
 
     impl Obj {
         fn list(&self, when: &str) {
-            let names = |sockets: Vec<WebSocket>| -> Vec<String> { sockets.iter().map(name).collect() };
+            let names =
+                |sockets: Vec<WebSocket>| -> Vec<String> { sockets.iter().map(name).collect() };
             let tagged = |tag: &str| names(self.state.get_websockets_with_tag(tag));
             O.ev("list", json!({
                 "when": when, "all": names(self.state.get_websockets()),
@@ -118,10 +119,14 @@ pub(crate) mod get_web_sockets {
         let mut s = Vec::new();
         for i in 1..=4 {
             let tag = if i % 2 == 1 { "odd" } else { "even" };
-            s.push(c.ws(&format!("c{i}"), "a", &format!("?name=w{i}&tags={tag}")).await);
+            s.push(
+                c.ws(&format!("c{i}"), "a", &format!("?name=w{i}&tags={tag}"))
+                    .await,
+            );
         }
         c.step("list", c.get("/o/a/?list")).await;
-        c.step("c2 closes", async { s[1].close(Some(1000), "") }).await;
+        c.step("c2 closes", async { s[1].close(Some(1000), "") })
+            .await;
         c.step("list", c.get("/o/a/?list")).await;
         let _s5 = c.ws("c5", "a", "?name=w5&tags=odd,even").await;
         c.step("c5 connected; list", c.get("/o/a/?list")).await;
@@ -201,7 +206,10 @@ pub(crate) mod attachments {
             ("Map", Value::Map(vec![(1.into(), 2.into())])),
             ("Set", Value::Set(vec![1.into()])),
             ("array", Value::Array(vec![1.into(), Value::Hole, 3.into()])),
-            ("object", Value::object([("a", Value::object([("b", 1.into())]))])),
+            (
+                "object",
+                Value::object([("a", Value::object([("b", 1.into())]))]),
+            ),
             ("bytes", View::new(ViewKind::Uint8Array, [1, 2]).into()),
             ("Error", ErrorValue::new("RangeError", "e").into()),
         ]
@@ -255,19 +263,30 @@ pub(crate) mod auto_response {
     }
 
     fn pair(state: &State) -> Json {
-        json!(state.get_websocket_auto_response().map(|pair| pair.request()))
+        json!(
+            state
+                .get_websocket_auto_response()
+                .map(|pair| pair.request())
+        )
     }
 
     pub(crate) async fn client(c: Client) {
         let s = c.step("connect", c.ws("c1", "a", "")).await;
-        c.step("send 'ping' before it is set", async { s.frame(TEXT, b"ping") }).await;
+        c.step("send 'ping' before it is set", async {
+            s.frame(TEXT, b"ping")
+        })
+        .await;
         c.step("set", c.get("/o/a/?set")).await;
         c.step("timestamps", c.get("/o/a/?stamp")).await;
-        c.step("send 'ping'", async { s.frame(TEXT, b"ping") }).await;
+        c.step("send 'ping'", async { s.frame(TEXT, b"ping") })
+            .await;
         c.step("timestamps", c.get("/o/a/?stamp")).await;
-        c.step("send 'ping '", async { s.frame(TEXT, b"ping ") }).await;
-        c.step("send 'PING'", async { s.frame(TEXT, b"PING") }).await;
-        c.step("send binary 'ping'", async { s.frame(BINARY, b"ping") }).await;
+        c.step("send 'ping '", async { s.frame(TEXT, b"ping ") })
+            .await;
+        c.step("send 'PING'", async { s.frame(TEXT, b"PING") })
+            .await;
+        c.step("send binary 'ping'", async { s.frame(BINARY, b"ping") })
+            .await;
         let together = async {
             s.frame(TEXT, b"x");
             s.frame(TEXT, b"ping");
@@ -275,6 +294,7 @@ pub(crate) mod auto_response {
         };
         c.step("send 'x', 'ping', 'y' together", together).await;
         c.step("unset", c.get("/o/a/?unset")).await;
-        c.step("send 'ping'", async { s.frame(TEXT, b"ping") }).await;
+        c.step("send 'ping'", async { s.frame(TEXT, b"ping") })
+            .await;
     }
 }

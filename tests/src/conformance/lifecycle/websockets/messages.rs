@@ -11,9 +11,12 @@ pub(crate) mod standard_echo {
 
     pub(crate) async fn client(c: Client) {
         let s = c.step("connect", c.ws("c1", "a", "")).await;
-        c.step("send text 'one'", async { s.frame(TEXT, b"one") }).await;
-        c.step("send empty text", async { s.frame(TEXT, b"") }).await;
-        c.step("close(1000, 'bye')", async { s.close(Some(1000), "bye") }).await;
+        c.step("send text 'one'", async { s.frame(TEXT, b"one") })
+            .await;
+        c.step("send empty text", async { s.frame(TEXT, b"") })
+            .await;
+        c.step("close(1000, 'bye')", async { s.close(Some(1000), "bye") })
+            .await;
     }
 }
 
@@ -26,11 +29,16 @@ pub(crate) mod hibernatable_echo {
 
     pub(crate) async fn client(c: Client) {
         let s = c.step("connect", c.ws("c1", "a", "")).await;
-        c.step("send text 'one'", async { s.frame(TEXT, b"one") }).await;
-        c.step("send empty text", async { s.frame(TEXT, b"") }).await;
-        c.step("send binary 00ff", async { s.frame(BINARY, &[0, 255]) }).await;
-        c.step("send empty binary", async { s.frame(BINARY, &[]) }).await;
-        c.step("close(1000, 'bye')", async { s.close(Some(1000), "bye") }).await;
+        c.step("send text 'one'", async { s.frame(TEXT, b"one") })
+            .await;
+        c.step("send empty text", async { s.frame(TEXT, b"") })
+            .await;
+        c.step("send binary 00ff", async { s.frame(BINARY, &[0, 255]) })
+            .await;
+        c.step("send empty binary", async { s.frame(BINARY, &[]) })
+            .await;
+        c.step("close(1000, 'bye')", async { s.close(Some(1000), "bye") })
+            .await;
     }
 }
 
@@ -103,11 +111,18 @@ pub(crate) mod message_sizes {
 
     pub(crate) async fn client(c: Client) {
         let m = 1 << 20;
-        for (label, n) in [("1 KiB", 1024), ("1 MiB", m), ("1 MiB + 1", m + 1), ("32 MiB", 32 * m), ("32 MiB + 1", 32 * m + 1)] {
+        for (label, n) in [
+            ("1 KiB", 1024),
+            ("1 MiB", m),
+            ("1 MiB + 1", m + 1),
+            ("32 MiB", 32 * m),
+            ("32 MiB + 1", 32 * m + 1),
+        ] {
             for (kind, opcode, byte) in [("binary", BINARY, 0), ("text", TEXT, b'x')] {
                 let s = c.ws(&format!("{kind} {label}"), "a", "").await;
                 let what = json!({"what": format!("send {kind}"), "size": label});
-                c.step_until_quiet(what, 2000, async { s.frame(opcode, &vec![byte; n]) }).await;
+                c.step_until_quiet(what, 2000, async { s.frame(opcode, &vec![byte; n]) })
+                    .await;
             }
         }
     }
@@ -148,7 +163,8 @@ pub(crate) mod message_order_one_socket {
             }
             s.close(Some(1000), "");
         };
-        c.step_until_quiet("send '1', '2', '3', then close", 200, send).await;
+        c.step_until_quiet("send '1', '2', '3', then close", 200, send)
+            .await;
     }
 }
 
@@ -181,7 +197,8 @@ pub(crate) mod message_order_two_sockets {
             c.sleep(40).await;
             b.frame(TEXT, b"B");
         };
-        c.step_until_quiet("A sends; 40 ms later B sends", 250, send).await;
+        c.step_until_quiet("A sends; 40 ms later B sends", 250, send)
+            .await;
     }
 }
 
@@ -229,11 +246,18 @@ pub(crate) mod exception_in_message_handler {
     pub(crate) async fn client(c: Client) {
         let s = c.ws("c1", "a", "").await;
         for m in ["one", "throw", "two", "reject", "three"] {
-            c.step(json!({"what": "send", "text": m}), async { s.frame(TEXT, m.as_bytes()) }).await;
+            c.step(json!({"what": "send", "text": m}), async {
+                s.frame(TEXT, m.as_bytes())
+            })
+            .await;
         }
-        c.step("close(1000, 'throw')", async { s.close(Some(1000), "throw") }).await;
+        c.step("close(1000, 'throw')", async {
+            s.close(Some(1000), "throw")
+        })
+        .await;
         let t = c.step("connect again", c.ws("c2", "a", "")).await;
-        c.step("send 'four'", async { t.frame(TEXT, b"four") }).await;
+        c.step("send 'four'", async { t.frame(TEXT, b"four") })
+            .await;
     }
 }
 
@@ -262,7 +286,8 @@ pub(crate) mod handlers_missing {
         let s = c.step("connect", c.ws("c1", "a", "")).await;
         c.step("send 'one'", async { s.frame(TEXT, b"one") }).await;
         c.step("list", c.get("/o/a/?list")).await;
-        c.step("close(1000, 'bye')", async { s.close(Some(1000), "bye") }).await;
+        c.step("close(1000, 'bye')", async { s.close(Some(1000), "bye") })
+            .await;
         c.step("list", c.get("/o/a/?list")).await;
     }
 }
@@ -305,8 +330,12 @@ pub(crate) mod abort_closes_sockets {
     }
 
     pub(crate) async fn client(c: Client) {
-        let _hibernatable = c.step("connect (acceptWebSocket)", c.ws("hibernatable", "a", "")).await;
-        let _standard = c.step("connect (accept)", c.ws("standard", "a", "?std")).await;
+        let _hibernatable = c
+            .step("connect (acceptWebSocket)", c.ws("hibernatable", "a", ""))
+            .await;
+        let _standard = c
+            .step("connect (accept)", c.ws("standard", "a", "?std"))
+            .await;
         c.step_until_quiet("abort", 250, c.get("/o/a/?die")).await;
         c.step("list", c.get("/o/a/?list")).await;
     }
@@ -356,9 +385,12 @@ pub(crate) mod broadcast {
         let ann = c.ws("ann", "a", "?name=ann").await;
         let bob = c.ws("bob", "a", "?name=bob").await;
         let cat = c.ws("cat", "a", "?name=cat").await;
-        c.step("ann sends 'hi'", async { ann.frame(TEXT, b"hi") }).await;
-        c.step("bob closes", async { bob.close(Some(1000), "") }).await;
-        c.step("cat sends 'bye'", async { cat.frame(TEXT, b"bye") }).await;
+        c.step("ann sends 'hi'", async { ann.frame(TEXT, b"hi") })
+            .await;
+        c.step("bob closes", async { bob.close(Some(1000), "") })
+            .await;
+        c.step("cat sends 'bye'", async { cat.frame(TEXT, b"bye") })
+            .await;
     }
 }
 
@@ -392,6 +424,7 @@ pub(crate) mod broadcast_from_alarm {
     pub(crate) async fn client(c: Client) {
         let a = c.ws("c1", "a", "").await;
         let _b = c.ws("c2", "a", "").await;
-        c.step_until_quiet("c1 sends 'arm'", 200, async { a.frame(TEXT, b"arm") }).await;
+        c.step_until_quiet("c1 sends 'arm'", 200, async { a.frame(TEXT, b"arm") })
+            .await;
     }
 }

@@ -12,14 +12,15 @@ mod pairs;
 
 use self::{
     closing::{
-        close_arguments, hibernatable_answered_close, hibernatable_client_closes, hibernatable_disconnect,
-        hibernatable_protocol_errors, hibernatable_unanswered_close, manual_reply_in_handler, standard_client_closes,
-        standard_disconnect,
+        close_arguments, hibernatable_answered_close, hibernatable_client_closes,
+        hibernatable_disconnect, hibernatable_protocol_errors, hibernatable_unanswered_close,
+        manual_reply_in_handler, standard_client_closes, standard_disconnect,
     },
     kept::{attachments, auto_response, get_web_sockets, tags},
     messages::{
-        abort_closes_sockets, broadcast, broadcast_from_alarm, exception_in_message_handler, handlers_missing, hibernatable_echo,
-        message_order_one_socket, message_order_two_sockets, message_sizes, send_types, standard_echo,
+        abort_closes_sockets, broadcast, broadcast_from_alarm, exception_in_message_handler,
+        handlers_missing, hibernatable_echo, message_order_one_socket, message_order_two_sockets,
+        message_sizes, send_types, standard_echo,
     },
     pairs::{accept_errors, send_and_close_states, standard_states},
 };

@@ -129,8 +129,10 @@ pub(crate) mod send_and_close_states {
 
     pub(crate) async fn client(c: Client) {
         let s = c.step("connect", c.ws("c1", "a", "")).await;
-        c.step("send 'hello'", async { s.frame(TEXT, b"hello") }).await;
-        c.step_until_quiet("send 'close'", 200, async { s.frame(TEXT, b"close") }).await;
+        c.step("send 'hello'", async { s.frame(TEXT, b"hello") })
+            .await;
+        c.step_until_quiet("send 'close'", 200, async { s.frame(TEXT, b"close") })
+            .await;
     }
 }
 
@@ -180,8 +182,12 @@ pub(crate) mod standard_states {
         init.with_headers(headers);
         let request = Request::new_with_init("http://x/", &init).expect("a request");
         let response = env.plain("OBJ", "a").fetch_with_request(request).await;
-        let ws = response.expect("it is upgraded").websocket().expect("it has a socket");
-        W.attempt("send before accept", async { ws.send_with_str("early") }).await;
+        let ws = response
+            .expect("it is upgraded")
+            .websocket()
+            .expect("it has a socket");
+        W.attempt("send before accept", async { ws.send_with_str("early") })
+            .await;
         ws.accept().expect("it is fresh");
         W.ev("accepted", json!({"readyState": ws.ready_state() as u8}));
         ws.send_with_str("go").expect("it is open");
@@ -194,7 +200,8 @@ pub(crate) mod standard_states {
             "code": e.code(), "reason": e.reason(), "wasClean": e.was_clean(), "readyState": ws.ready_state() as u8,
         }));
         W.attempt("send", async { ws.send_with_str("after") }).await;
-        W.attempt("close", async { ws.close(Some(1000), None::<&str>) }).await;
+        W.attempt("close", async { ws.close(Some(1000), None::<&str>) })
+            .await;
         W.ev("end", json!({"readyState": ws.ready_state() as u8}));
         env.sleep(30).await;
         W.ev("later", json!({"readyState": ws.ready_state() as u8}));
