@@ -25,7 +25,7 @@ use super::{
     differences::{Difference, difference},
     stage::{Pace, Stage},
     tracer::Recording,
-    twin::{LeftOut, Messages, Twin, twins},
+    twin::{LeftOut, Messages, Schedules, Twin, twins},
     vector::{Scenario, Timing},
 };
 
@@ -121,11 +121,15 @@ enum Place {
 fn run_everywhere(scenario: &Scenario, twin: &Twin) -> io::Result<Vec<Failure>> {
     let scenario = Rc::new(scenario.clone());
     let untimed = scenario.timing == Timing::None;
-    let mut places: Vec<_> = (0..SEEDS)
+    let seeds = match twin.schedules {
+        Schedules::Several => SEEDS,
+        Schedules::One => 1,
+    };
+    let mut places: Vec<_> = (0..seeds)
         .map(|seed| Place::InOneThread(Seed(seed)))
         .collect();
     if untimed && twin.messages == Messages::MayTakeTime {
-        places.extend((0..SEEDS).map(|seed| Place::AcrossLinks(Seed(seed))));
+        places.extend((0..seeds).map(|seed| Place::AcrossLinks(Seed(seed))));
     }
     if untimed {
         places.push(Place::Real);

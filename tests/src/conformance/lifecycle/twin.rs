@@ -25,6 +25,16 @@ pub(super) struct Twin {
     pub(super) client: Option<Driver<Client>>,
     pub(super) left_out: Vec<LeftOut>,
     pub(super) messages: Messages,
+    pub(super) schedules: Schedules,
+}
+
+/// In how many schedules of each kind a twin is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Schedules {
+    /// In several.
+    Several,
+    /// In one: it moves so much that more would take long.
+    One,
 }
 
 /// How long messages may take where the twin is held.
@@ -152,6 +162,7 @@ impl Twin {
             client: None,
             left_out: Vec::new(),
             messages: Messages::MayTakeTime,
+            schedules: Schedules::Several,
         }
     }
 
@@ -217,6 +228,12 @@ impl Twin {
             reason,
         });
         self.left_out.extend(left_out);
+        self
+    }
+
+    /// It moves so much that one schedule of each kind must do.
+    pub(super) fn once(mut self) -> Self {
+        self.schedules = Schedules::One;
         self
     }
 

@@ -39,7 +39,7 @@ pub(super) fn twins() -> Vec<Twin> {
             .without_fields(NOT_IN_RESPONSE, &["redirected", "url"]),
         twin!("fetch/upgrade", upgrade, [OBJ: Obj], worker),
         twin!("fetch/concurrent_fetch_and_rpc_order", concurrent_fetch_and_rpc_order, [OBJ: Obj], worker),
-        twin!("fetch/large_bodies", large_bodies, [OBJ: Obj], worker),
+        twin!("fetch/large_bodies", large_bodies, [OBJ: Obj], worker).once(),
         twin!("fetch/response_returned_before_work_ends", response_returned_before_work_ends, [OBJ: Obj], worker)
             .without_labels("a future that nobody polls does nothing: background work is given to wait_until", &["nothing"]),
     ]

@@ -107,7 +107,7 @@ pub(super) fn twins() -> Vec<Twin> {
         twin!("rpc/abort_reasons", abort_reasons, [OBJ: Obj], worker),
         twin!("rpc/stub_after_abort", stub_after_abort, [OBJ: Obj], worker),
         twin!("rpc/stub_after_eviction", stub_after_eviction, [OBJ: Obj], worker),
-        twin!("rpc/message_size_limit", message_size_limit, [OBJ: Obj], worker),
+        twin!("rpc/message_size_limit", message_size_limit, [OBJ: Obj], worker).once(),
         twin!("rpc/not_awaited_calls", not_awaited_calls, [OBJ: Obj], worker),
     ]
 }

@@ -81,7 +81,7 @@ pub(super) fn twins() -> Vec<Twin> {
                     "Invalid WebSocket frame: invalid UTF-8 sequence",
                 ],
             ),
-        twin!("websockets/message_sizes", message_sizes, [OBJ: Obj], client),
+        twin!("websockets/message_sizes", message_sizes, [OBJ: Obj], client).once(),
         twin!("websockets/message_order_one_socket", message_order_one_socket, [OBJ: Obj], client),
         twin!("websockets/message_order_two_sockets", message_order_two_sockets, [OBJ: Obj], client),
         twin!("websockets/exception_in_message_handler", exception_in_message_handler, [OBJ: Obj], client),
