@@ -1,6 +1,7 @@
 //! Tests and benchmarks that cross crates; they stand in `tests/` and `benches/` beside this file.
 //!
-//! [`conformance`] replays what the original was seen to do; the command `conformance` does so with any recordings.
+//! [`conformance`] replays what the original was seen to do; the command `conformance` does so with any recordings; `conformance.rs` and
+//! `lifecycle.rs` hold all of them.
 //! [`judge`] holds our checkers against histories and verdicts of others; the command `judge` does so with any folder of them.
 //!
 //! - `ports.rs`: what each port promises, held against the real and the simulated platform;
@@ -71,6 +72,9 @@ mod book {
 
     #[doc = include_str!("../../book/src/determinism.md")]
     mod determinism {}
+
+    #[doc = include_str!("../../book/src/conformance.md")]
+    mod conformance {}
 
     #[doc = include_str!("../../book/src/glossary.md")]
     mod glossary {}

@@ -8,7 +8,7 @@
 //! - `alarm`: the same for an alarm;
 //! - `turn`: the only place where user code is polled;
 //! - `section`: `block_concurrency_while`;
-//! - `state`: what the object's code is given;
+//! - `state`: what the object's code is given; `timers`: in which order its timers run;
 //! - `socket`: an event of a socket, and what becomes of sockets at the end;
 //! - `idle`: when nothing is in flight any more.
 
@@ -18,10 +18,12 @@ mod idle;
 mod section;
 mod socket;
 pub(crate) mod state;
+mod timers;
 pub(crate) mod turn;
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     future::Future,
     rc::Rc,
 };
@@ -32,8 +34,8 @@ use futures_util::future::{AbortHandle, Abortable};
 pub(crate) use idle::Ending;
 pub(crate) use socket::{ActivationSockets, Awake, Unsent};
 
-use self::turn::{Gated, Task, panic_text};
-use self::{alarm::AlarmRuns, section::SectionsOfTheTurn};
+use self::turn::{Background, Gated, Task, panic_text};
+use self::{alarm::AlarmRuns, section::SectionsOfTheTurn, timers::Timers};
 use crate::{
     Error, Result,
     gate::{input::InputGate, output::OutputGate},
@@ -54,6 +56,11 @@ pub(crate) struct Activation {
     pub(crate) output: Rc<OutputGate>,
     pub(crate) storage: Rc<ActivationStorage>,
     pub(crate) turn_began_at: Rc<Cell<WallTime>>,
+    timers: Rc<Timers>,
+    /// Background tasks that the running turn has to begin ...
+    to_begin: RefCell<VecDeque<(Rc<Task>, Background)>>,
+    /// ... and those that it has begun and that go on after it.
+    begun: RefCell<Vec<(Rc<Task>, Background)>>,
     /// Turns so far.
     turns: Cell<u64>,
     sockets: ActivationSockets,
@@ -139,6 +146,9 @@ impl Activation {
             output,
             storage,
             turn_began_at,
+            timers: Rc::default(),
+            to_begin: RefCell::default(),
+            begun: RefCell::default(),
             turns: Cell::new(0),
             sockets: ActivationSockets::default(),
             instance: RefCell::default(),

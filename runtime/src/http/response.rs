@@ -235,6 +235,12 @@ impl Response {
         })
     }
 
+    /// Without its body: what `HEAD` is answered with.
+    pub(crate) fn without_body(mut self) -> Self {
+        self.body = ResponseBody::Empty;
+        self
+    }
+
     /// This response as the caller gets it, if it may leave the object (FT-7, FT-8). Only a request that `upgrades` may be answered with a socket.
     ///
     /// # Errors

@@ -332,12 +332,11 @@ impl Session {
             answer
                 .await
                 .unwrap_or_else(|oneshot::Canceled| Err(session.why_no_answer()))
-                .map_err(|error| {
-                    if error.durable_object_reset() {
-                        as_seen_by_callers(error, over_rpc)
-                    } else {
-                        error
+                .map_err(|error| match session.node.upgrade() {
+                    Some(node) if error.flags().durable_object_reset => {
+                        as_seen_by_callers(error, over_rpc, node.compatibility)
                     }
+                    _ => error,
                 })
         }
     }
