@@ -57,6 +57,7 @@
 #[path = "private.rs"]
 pub mod __private;
 mod activation;
+pub mod assert;
 mod error;
 mod gate;
 pub mod handler;

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     fmt::{Debug, Write as _},
     rc::Rc,
     time::Duration,
@@ -10,7 +11,8 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    check::{Observed, Violation, activations},
+    anatomy::{self, Anatomy, Fate},
+    check::{Observed, Violation, activations, assertions},
     executor,
     fault::{FaultKind, armed::Effects},
     history::{Call, History, Moment, Outcome},
@@ -38,8 +40,16 @@ pub struct Run {
     pub lasted: Duration,
     /// How many calls the clients made.
     pub calls: usize,
+    /// How many of them were answered with a result.
+    pub answered: usize,
+    /// What became of each fault of the plan.
+    pub fates: Vec<Fate>,
+    /// How often each assertion inside objects and steps held, by its name.
+    pub assertions: BTreeMap<String, u64>,
     /// The choices that were made between events ready at the same time.
     pub tape: Tape,
+    /// What the run was made of; unless only [`Detail::Brief`] was asked for.
+    pub anatomy: Option<Anatomy>,
     /// Texts for a report; with [`Detail::Full`] only.
     pub texts: Option<Texts>,
 }
@@ -82,6 +92,8 @@ where
         effects,
         violations,
         lasted,
+        happenings,
+        fired,
     } = remains;
     let observed = Observed {
         history: &history,
@@ -109,13 +121,24 @@ where
             trace: trace.text(),
         }
     });
+    let calls = history.calls();
+    let anatomy = (detail != Detail::Brief).then(|| {
+        let made = &calls[..calls.len() - last_reads];
+        let invoked = made.iter().map(|call| (call.client, call.index)).collect();
+        Anatomy::of(&trace, &plan.faults, &fired, invoked, happenings)
+    });
+    let is_answer = |call: &&Call<Op, Ret>| matches!(call.outcome, Outcome::Ok(_));
     Run {
         violation,
         hash: trace.hash(),
         effects,
         lasted,
-        calls: history.calls().len(),
+        calls: calls.len(),
+        answered: calls.iter().filter(is_answer).count(),
+        fates: anatomy::fates(&plan.faults, &fired),
+        assertions: assertions::held(&trace),
         tape,
+        anatomy,
         texts,
     }
 }
@@ -141,6 +164,7 @@ where
         plan.tape.clone(),
         scenario.serves.clone(),
     );
+    world.direct(plan.order.clone(), plan.redraw);
     let heal_at = Duration::from_millis(plan.heal_at);
     world.at(heal_at, |world| world.heal());
     world.start_server();
@@ -244,6 +268,7 @@ where
                     client.sleep(Duration::from_millis(pause)).await;
                 }
                 let invoked = moment(&world);
+                world.faults.borrow_mut().invoked(number, index);
                 note(&world, &name, "invoke", |recorder| {
                     recorder.text("op", format_args!("{op:?}"));
                 });
@@ -381,7 +406,11 @@ impl Run {
             effects: Effects::default(),
             lasted: Duration::ZERO,
             calls: 0,
+            answered: 0,
+            fates: Vec::new(),
+            assertions: BTreeMap::new(),
             tape: Tape::new(),
+            anatomy: None,
             texts: None,
         }
     }

@@ -16,7 +16,6 @@ use dormouse::{
     platform::{LocalBoxFuture, Platform},
 };
 use proptest::{
-    collection,
     prelude::{BoxedStrategy, Just, Strategy, prop_oneof},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -24,7 +23,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     check::Check,
     fault::{Faults, KEY_VALUE_POINTS, POINTS},
-    plan::{Generator, Plan, PlanError, Step},
+    plan::{Generator, OpTree, Plan, PlanError, StepTree, TypedTree},
     run::{self, Run},
     seed::Seed,
 };
@@ -43,6 +42,8 @@ pub struct Scenario<Op, Ret> {
     workload: Option<(BoxedStrategy<Op>, RangeInclusive<usize>)>,
     pauses: BoxedStrategy<u64>,
     faults: Faults,
+    /// The modules of the objects: what stands there is what this scenario is about.
+    modules: Vec<String>,
     /// The injection points at which faults may fire.
     points: Vec<&'static str>,
     pub(crate) heal_at: u64,
@@ -69,6 +70,7 @@ where
             workload: None,
             pauses: pause().boxed(),
             faults: Faults::all(),
+            modules: Vec::new(),
             points: POINTS.to_vec(),
             heal_at: HEAL_AT_MILLIS,
             step: None,
@@ -92,11 +94,25 @@ where
         backend: StorageBackend,
     ) -> Self {
         self.serves = self.serves.object_on::<T>(binding, backend);
+        let class = std::any::type_name::<T>();
+        let module = class.rsplit_once("::").map_or(class, |(module, _)| module);
+        self = self.asserts_in(module);
         if backend == StorageBackend::KeyValue {
             self.also_at(KEY_VALUE_POINTS)
         } else {
             self
         }
+    }
+
+    /// Expects the assertions of this module and of those in it to be met, besides those of the objects' own modules; `module_path!()` for
+    /// assertions in the scenario's steps. What never held over a whole exploration is named at its end
+    /// ([`dormouse::assert`]).
+    #[must_use]
+    pub fn asserts_in(mut self, module: &str) -> Self {
+        if !self.modules.iter().any(|known| known == module) {
+            self.modules.push(module.to_owned());
+        }
+        self
     }
 
     /// Lets faults fire at these injection points, besides those that every workload passes ([`POINTS`]).
@@ -185,12 +201,15 @@ where
     pub fn into_suite(self) -> Suite {
         let (op, calls) = self.workload.clone().expect("a scenario has a workload");
         assert!(self.step.is_some(), "a scenario has a step");
-        let step = (self.pauses.clone(), op).prop_map(|(pause, op)| Step { pause, op });
-        let steps =
-            collection::vec(collection::vec(step, calls), self.clients..=self.clients).boxed();
-        let faults = self.faults.strategy(self.clients, self.points.clone());
+        let generator = Generator {
+            clients: self.clients,
+            calls,
+            pauses: self.pauses.clone(),
+            op,
+            faults: self.faults.strategy(self.clients, self.points.clone()),
+        };
         Suite(Rc::new(Typed {
-            generator: Generator::new(steps, faults),
+            generator,
             scenario: self,
         }))
     }
@@ -218,7 +237,9 @@ pub struct Suite(Rc<dyn Runs>);
 pub enum Detail {
     /// The verdict, the hash and the figures.
     Brief,
-    /// The texts for a report as well.
+    /// What the run was made of as well ([`Anatomy`](crate::anatomy::Anatomy)).
+    Anatomy,
+    /// All that, and the texts for a report.
     Full,
 }
 
@@ -227,6 +248,8 @@ trait Runs {
     fn plan(&self, seed: Seed) -> String;
     fn run_seed(&self, seed: Seed, detail: Detail) -> Run;
     fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError>;
+    fn op_trees(&self, seed: Seed) -> Vec<Vec<Box<dyn OpTree>>>;
+    fn modules(&self) -> &[String];
 }
 
 struct Typed<Op, Ret> {
@@ -269,6 +292,18 @@ where
             detail,
         ))
     }
+
+    fn op_trees(&self, seed: Seed) -> Vec<Vec<Box<dyn OpTree>>> {
+        let erased = |step: StepTree<Op>| Box::new(TypedTree(step.op)) as Box<dyn OpTree>;
+        let clients = self.generator.trees(seed).into_iter();
+        clients
+            .map(|steps| steps.into_iter().map(erased).collect())
+            .collect()
+    }
+
+    fn modules(&self) -> &[String] {
+        &self.scenario.modules
+    }
 }
 
 impl Suite {
@@ -293,6 +328,16 @@ impl Suite {
     /// It was made by another version, for another suite, or is damaged.
     pub fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError> {
         self.0.run_plan(plan, detail)
+    }
+
+    /// The generated operations of a seed's clients, as they can still be made simpler.
+    pub(crate) fn op_trees(&self, seed: Seed) -> Vec<Vec<Box<dyn OpTree>>> {
+        self.0.op_trees(seed)
+    }
+
+    /// The modules whose assertions this suite is expected to meet.
+    pub(crate) fn modules(&self) -> &[String] {
+        self.0.modules()
     }
 }
 

@@ -5,6 +5,7 @@
 //! [`invariant`]s of the author's own.
 
 pub mod activations;
+pub mod assertions;
 pub mod invariant;
 pub mod linearizability;
 pub mod linearizable;

@@ -12,6 +12,7 @@
 )]
 
 pub mod command;
+pub(crate) mod plans;
 pub mod pool;
 pub mod report;
 mod table;
@@ -24,7 +25,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub use self::test::test;
-use crate::{Detail, Run, Seed, Suite, Violation, fault::armed::Effects};
+use crate::{Detail, Run, Seed, Suite, Violation, fault::armed::Effects, plan::PlanError};
 
 /// A suite as the command knows it.
 #[derive(Clone, Copy)]
@@ -135,15 +136,22 @@ pub(crate) const NO_PANIC: &str = "runtime and simulator do not panic";
 
 /// Runs one seed; a panic of the simulator or the runtime is a broken promise of theirs.
 pub(crate) fn run_seed(suite: &Suite, seed: Seed, detail: Detail) -> Run {
-    let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        suite.run_seed(seed, detail)
-    }));
-    run.unwrap_or_else(|panic| {
+    caught(|| suite.run_seed(seed, detail)).unwrap_or_else(Run::panicked)
+}
+
+/// Runs a plan, with panics as broken promises as well.
+pub(crate) fn run_plan(suite: &Suite, plan: &str, detail: Detail) -> Result<Run, PlanError> {
+    caught(|| suite.run_plan(plan, detail)).unwrap_or_else(|panic| Ok(Run::panicked(panic)))
+}
+
+fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Violation> {
+    let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    run.map_err(|panic| {
         let text = panic
             .downcast_ref::<&'static str>()
             .copied()
             .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("(no text)");
-        Run::panicked(Violation::new(NO_PANIC, text))
+        Violation::new(NO_PANIC, text)
     })
 }

@@ -94,6 +94,23 @@ pub enum Trigger {
         /// Which passage of it on that machine, counted from 1 over the whole run, restarts included.
         nth: u64,
     },
+    /// At a passage of an injection point, counted from a call on: it stays where it is when calls before that one are taken out.
+    After(AfterCall),
+}
+
+/// A passage of an injection point, counted from when a client makes a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AfterCall {
+    /// The client's number, from 1 on.
+    pub client: usize,
+    /// Which of its calls, from 1 on.
+    pub call: usize,
+    /// The machine whose passages count.
+    pub machine: String,
+    /// The point's name.
+    pub name: String,
+    /// Which passage, counted from 1 from the call on.
+    pub nth: u64,
 }
 
 /// One fault of a plan.
@@ -115,6 +132,20 @@ impl fmt::Display for Fault {
             }
             Trigger::Point { machine, name, nth } => {
                 write!(f, "{} at passage {nth} of {name} on {machine}", self.kind)?;
+            }
+            Trigger::After(after) => {
+                let AfterCall {
+                    client,
+                    call,
+                    machine,
+                    name,
+                    nth,
+                } = after;
+                let kind = self.kind;
+                write!(
+                    f,
+                    "{kind} at passage {nth} of {name} on {machine} after call {call} of client-{client}"
+                )?;
             }
         }
         match self.kind {

@@ -42,6 +42,8 @@ struct SimLink {
     owner: Rc<Life>,
     far_end: Rc<Machine>,
     key: u64,
+    /// Who calls over it.
+    caller: u64,
     state: RefCell<Connection>,
     /// Messages take no time, unless links are slow.
     is_local: bool,
@@ -66,6 +68,7 @@ impl Links for SimLinks {
             world: Rc::clone(&self.world),
             owner: Rc::clone(&self.life),
             far_end: Rc::clone(&self.far_end),
+            caller: self.world.seed.key(from),
             key: self
                 .world
                 .seed
@@ -124,16 +127,20 @@ impl Link for SimLink {
         }
         let which = self.carried.get();
         self.carried.set(which + 1);
-        let mut draw = self.world.seed.keyed("latency", self.key, which);
+        let mut draw = self
+            .world
+            .drawing_seed()
+            .keyed("latency", self.key, which);
         let due = latest.get().max(self.world.now() + self.latency(&mut draw));
         latest.set(due);
-        let wait = self.world.complete(NewCompletion {
+        let new = NewCompletion {
             kind,
             due,
             priority: draw.number(),
             queue: Some(self.key ^ leg as u64),
             effect: None,
-        });
+        };
+        let wait = self.world.complete_for(self.caller, new);
         let link = self.share();
         Box::pin(async move {
             wait.await;
