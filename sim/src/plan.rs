@@ -154,6 +154,23 @@ impl<Op: Debug> fmt::Display for Plan<Op> {
         if self.faults.is_empty() {
             writeln!(f, "  no faults")?;
         }
+        match &self.order {
+            Order::Seed => return Ok(()),
+            Order::Arrival => writeln!(f, "  ORDER     everything happens as it arrives")?,
+            Order::Priorities { changes } => {
+                writeln!(f, "  ORDER     by priorities, which change at {changes:?}")?;
+            }
+        }
+        let out_of_order = self.tape.iter().enumerate();
+        for (number, choice) in out_of_order.filter(|(_, choice)| choice.taken > 0) {
+            let (taken, alternatives, what) =
+                (choice.taken + 1, choice.alternatives, &choice.what);
+            writeln!(
+                f,
+                "  ORDER     but at choice {}, number {taken} of {alternatives} goes first, a {what}",
+                number + 1
+            )?;
+        }
         Ok(())
     }
 }

@@ -250,6 +250,7 @@ trait Runs {
     fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError>;
     fn op_trees(&self, seed: Seed) -> Vec<Vec<Box<dyn OpTree>>>;
     fn modules(&self) -> &[String];
+    fn understands(&self, plan: &str) -> Result<(), PlanError>;
 }
 
 struct Typed<Op, Ret> {
@@ -304,6 +305,10 @@ where
     fn modules(&self) -> &[String] {
         &self.scenario.modules
     }
+
+    fn understands(&self, plan: &str) -> Result<(), PlanError> {
+        Plan::<Op>::from_json(plan, self.scenario.name).map(drop)
+    }
 }
 
 impl Suite {
@@ -328,6 +333,14 @@ impl Suite {
     /// It was made by another version, for another suite, or is damaged.
     pub fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError> {
         self.0.run_plan(plan, detail)
+    }
+
+    /// Finds out whether a saved plan can be run.
+    ///
+    /// # Errors
+    /// It was made by another version, for another suite, or is damaged.
+    pub fn understands(&self, plan: &str) -> Result<(), PlanError> {
+        self.0.understands(plan)
     }
 
     /// The generated operations of a seed's clients, as they can still be made simpler.

@@ -8,7 +8,7 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
-    thread,
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -16,13 +16,20 @@ use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
-    Expectation, Listed, Summary,
+    Expectation, Listed, Summary, blind_spots, closer, is_ci,
+    plans::{RunsPlans as _, Until, pool::Workers},
     pool::{self, GoOn},
+    regressions::Regressions,
     report::{Confirmation, Report},
+    strategy::Strategy,
     table::{self, Row},
     worker::{self, AfterFailure, Answer, Task},
 };
-use crate::{Detail, Seed, Suite, Violation, check::linearizable};
+use crate::{
+    Detail, Seed, Suite, Violation,
+    check::linearizable,
+    shrink::Limits,
+};
 
 /// How many seeds of a correct suite are run unless asked otherwise.
 const SEEDS_DEFAULT: u64 = 1_000;
@@ -34,6 +41,10 @@ const SEARCH_SEEDS_MAX: u64 = 2_000;
 const SEARCHES_APART: u64 = 1_000_000;
 /// How many seeds a worker is given at a time.
 const SEEDS_A_TASK: u64 = 50;
+/// The same where a task learns from its own seeds.
+const SEEDS_A_LEARNING_TASK: u64 = 500;
+/// How many seconds the search for the smallest plan may take unless asked otherwise.
+const SHRINK_SECONDS_DEFAULT: u64 = 2;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -64,6 +75,12 @@ enum Ask {
         /// Go on after a failure and count them all
         #[arg(long)]
         keep_going: bool,
+        /// Where plans come from
+        #[arg(long, value_enum, default_value_t)]
+        strategy: Strategy,
+        /// How many seconds the search for the smallest plan may take; 0 for none
+        #[arg(long, value_name = "SECONDS", default_value_t = SHRINK_SECONDS_DEFAULT)]
+        shrink: u64,
     },
     /// Run one seed again, or a saved plan, and print all that happened
     Replay {
@@ -89,6 +106,8 @@ enum Ask {
         #[arg(long, default_value_t = 100)]
         seeds: u64,
     },
+    #[command(flatten)]
+    Closer(closer::Ask),
     /// Run the seeds that standard input asks for
     #[command(hide = true, name = pool::WORKER)]
     Worker,
@@ -103,6 +122,8 @@ pub fn main(suites: &[Listed]) -> ExitCode {
         first: 0,
         jobs: None,
         keep_going: false,
+        strategy: Strategy::default(),
+        shrink: SHRINK_SECONDS_DEFAULT,
     };
     match carry_out(suites, arguments.command.unwrap_or(explore_all)) {
         Ok(true) => ExitCode::SUCCESS,
@@ -123,20 +144,26 @@ fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
             first,
             jobs,
             keep_going,
+            strategy,
+            shrink,
         } => {
             first
                 .checked_add(seeds)
                 .context("--first and --seeds together are beyond the last seed")?;
             let asked = asked_for(suites, suite.as_deref())?;
-            let jobs = jobs
-                .or_else(|| thread::available_parallelism().ok())
-                .map_or(1, NonZeroUsize::get);
+            let jobs = closer::jobs_or_cores(jobs);
             let after_failure = if keep_going {
                 AfterFailure::GoOn
             } else {
                 AfterFailure::Stop
             };
-            explore(&asked, first, seeds, jobs, after_failure)
+            let how = How {
+                jobs,
+                after_failure,
+                strategy,
+                shrink: Duration::from_secs(shrink),
+            };
+            Ok(run_regressions(&asked, &how)? & explore(&asked, first, seeds, &how)?)
         }
         Ask::Replay {
             suite,
@@ -172,6 +199,7 @@ fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
             }
             Ok(true)
         }
+        Ask::Closer(ask) => closer::carry_out(suites, ask),
         Ask::Worker => {
             worker::serve(suites)?;
             Ok(true)
@@ -179,7 +207,7 @@ fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
     }
 }
 
-fn asked_for(suites: &[Listed], name: Option<&str>) -> anyhow::Result<Vec<Listed>> {
+pub(super) fn asked_for(suites: &[Listed], name: Option<&str>) -> anyhow::Result<Vec<Listed>> {
     let Some(name) = name else {
         return Ok(suites.to_vec());
     };
@@ -193,24 +221,85 @@ fn asked_for(suites: &[Listed], name: Option<&str>) -> anyhow::Result<Vec<Listed
     Ok(vec![*listed])
 }
 
-fn explore(
-    suites: &[Listed],
-    first: u64,
-    seeds: u64,
+/// How to explore.
+struct How {
     jobs: usize,
     after_failure: AfterFailure,
-) -> anyhow::Result<bool> {
+    strategy: Strategy,
+    /// How long the search for the smallest plan may take.
+    shrink: Duration,
+}
+
+impl How {
+    /// Makes the failure smaller, unless that is switched off.
+    fn shrink(&self, suite: &Suite, report: &mut Report) {
+        if !self.shrink.is_zero() {
+            let mut workers = Workers::new(suite.name(), self.jobs, Some(self.shrink));
+            report.shrink(suite, Limits::default().runs, &mut workers);
+        }
+    }
+}
+
+/// What failed once is run first; says whether all of it passes.
+fn run_regressions(suites: &[Listed], how: &How) -> anyhow::Result<bool> {
+    let mut all_pass = true;
+    for listed in suites {
+        let suite = listed.suite();
+        let Some(folder) = listed
+            .regressions()
+            .filter(|_| listed.expectation == Expectation::Passes)
+        else {
+            continue;
+        };
+        let regressions = Regressions::read(folder, suite.name())?;
+        let seeds = regressions.seeds.iter();
+        let seeds = seeds.map(|(seed, place)| (place.clone(), suite.plan(*seed)));
+        let plans = regressions
+            .plans
+            .iter()
+            .map(|(path, plan)| (path.display().to_string(), plan.clone()));
+        for (place, plan) in plans.chain(seeds) {
+            let run = super::run_plan(&suite, &plan, Detail::Brief)
+                .with_context(|| format!("cannot use {place}"))?;
+            if run.violation.is_none() {
+                continue;
+            }
+            all_pass = false;
+            let again = format!("dormouse replay {} --plan {place}", suite.name());
+            let subject = (format!("regression {place}"), "regression".to_owned());
+            let seen = Confirmation::NotAsked("it is known to have failed before".to_owned());
+            match Report::of_plan(&suite, &plan, subject, "run first", again, seen) {
+                Ok(mut report) => {
+                    how.shrink(&suite, &mut report);
+                    let files = report.write_files(Path::new("target")).ok();
+                    println!("{}", report.text(files.as_deref()));
+                }
+                Err(why) => println!("{why}"),
+            }
+        }
+    }
+    Ok(all_pass)
+}
+
+fn explore(suites: &[Listed], first: u64, seeds: u64, how: &How) -> anyhow::Result<bool> {
+    let (jobs, after_failure, strategy) = (how.jobs, how.after_failure, how.strategy);
+    // A strategy that learns needs seeds to learn from.
+    let seeds_a_task = match strategy {
+        Strategy::Coverage => SEEDS_A_LEARNING_TASK,
+        Strategy::Random | Strategy::Pct => SEEDS_A_TASK,
+    };
     let mut tasks = Vec::new();
     for listed in suites {
         let suite = listed.suite().name().to_owned();
         match listed.expectation {
             Expectation::Passes => {
-                let starts = (first..first + seeds).step_by(usize::try_from(SEEDS_A_TASK)?);
+                let starts = (first..first + seeds).step_by(usize::try_from(seeds_a_task)?);
                 tasks.extend(starts.map(|start| Task {
                     suite: suite.clone(),
                     first: start,
-                    count: SEEDS_A_TASK.min(first + seeds - start),
+                    count: seeds_a_task.min(first + seeds - start),
                     after_failure,
+                    strategy,
                 }));
             }
             Expectation::IsFound => tasks.extend((0..SEARCHES).map(|search| Task {
@@ -218,11 +307,18 @@ fn explore(
                 first: first.saturating_add(search * SEARCHES_APART),
                 count: SEARCH_SEEDS_MAX,
                 after_failure: AfterFailure::Stop,
+                strategy,
             })),
         }
     }
     let rows = run_tasks(suites, tasks, jobs, after_failure)?;
     print!("{}", table::text(&rows));
+    let summaries = suites.iter().zip(&rows);
+    let of_correct: Vec<_> = summaries
+        .filter(|(listed, _)| listed.expectation == Expectation::Passes)
+        .map(|(listed, row)| (listed.suite(), &row.summary))
+        .collect();
+    print!("{}", blind_spots::text(&of_correct));
     for (listed, row) in suites.iter().zip(&rows) {
         let wanted = match row.expectation {
             Expectation::Passes => row.summary.failures.first(),
@@ -237,16 +333,34 @@ fn explore(
         } else if let Some(failure) = wanted {
             let suite = listed.suite();
             println!();
-            let again = format!("dormouse replay {} {}", suite.name(), failure.seed);
-            let confirmation = confirm(&suite, failure.seed, failure.hash, &failure.violation);
-            match Report::of(
-                &suite,
-                failure.seed,
-                format!("{} seeds were run", row.summary.seeds),
-                again,
-                confirmation,
-            ) {
-                Ok(report) => {
+            let position = format!("{} seeds were run", row.summary.seeds);
+            let report = match row.summary.plans.get(&failure.seed.0) {
+                None => {
+                    let again = format!("dormouse replay {} {}", suite.name(), failure.seed);
+                    let confirmation =
+                        confirm(&suite, failure.seed, failure.hash, &failure.violation);
+                    Report::of(&suite, failure.seed, position, again, confirmation)
+                }
+                // The plan is the strategy's, so the seed alone says nothing.
+                Some(plan) => {
+                    let folder = format!("{}-{}", strategy.label(), failure.seed);
+                    let again = format!(
+                        "dormouse replay {0} --plan target/dormouse/{0}/{folder}/plan.json",
+                        suite.name()
+                    );
+                    let subject = format!("seed {} ({})", failure.seed, strategy.label());
+                    let confirmation = confirm_plan(&suite, plan, failure.hash);
+                    Report::of_plan(&suite, plan, (subject, folder), position, again, confirmation)
+                }
+            };
+            match report {
+                Ok(mut report) => {
+                    how.shrink(&suite, &mut report);
+                    if let Some(folder) = listed.regressions().filter(|_| {
+                        listed.expectation == Expectation::Passes && !is_ci()
+                    }) {
+                        report.keep_as_regression(folder);
+                    }
                     let files = report.write_files(Path::new("target")).ok();
                     print!("{}", report.text(files.as_deref()));
                 }
@@ -312,7 +426,7 @@ fn run_tasks(
 }
 
 /// Whether a failure says something of the object, and not of the simulator: only that finds a bug.
-fn is_about_the_object(failure: &super::Failure) -> bool {
+pub(super) fn is_about_the_object(failure: &super::Failure) -> bool {
     let ours = [
         pool::RUN_ENDS,
         super::NO_PANIC,
@@ -380,7 +494,18 @@ fn confirm(suite: &Suite, seed: Seed, hash: u64, violation: &Violation) -> Confi
     }
 }
 
-fn progress_bar(length: u64) -> ProgressBar {
+/// The same for a plan.
+fn confirm_plan(suite: &Suite, plan: &str, hash: u64) -> Confirmation {
+    let mut workers = Workers::new(suite.name(), 1, None);
+    let seen = workers.run(&[plan.to_owned()], Until::AllRan).pop();
+    match seen.flatten() {
+        Some(seen) if seen.hash == hash => Confirmation::Confirmed,
+        Some(seen) => Confirmation::Differs { other: seen.hash },
+        None => Confirmation::NotAsked("the other process died over it".to_owned()),
+    }
+}
+
+pub(super) fn progress_bar(length: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

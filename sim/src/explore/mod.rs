@@ -3,7 +3,9 @@
 //! - [`command`] is the `dormouse` command; [`pool`] spreads seeds over [`worker`] processes, one for each core, so that a crash or a hang costs one
 //!   seed and not the campaign; [`watchdog`] finds the hangs;
 //! - [`test()`] is what a `#[test]` runs: its seeds one after another, in its own process;
-//! - [`report`] says what was found, [`table`] how much was searched.
+//! - [`strategy`] says where plans come from; [`regressions`] are run before all others;
+//! - [`report`] says what was found, made small by [`crate::shrink`]; [`table`] how much was searched, [`blind_spots`] what was never seen;
+//! - [`sweep`](mod@sweep) strikes each injection point of one plan, [`why`] looks for the event that decided; [`closer`] has their commands.
 
 #![allow(
     clippy::disallowed_methods,
@@ -11,16 +13,22 @@
     reason = "the explorer runs worlds from outside: it has real time, threads and an environment"
 )]
 
+pub mod blind_spots;
+mod closer;
 pub mod command;
 pub(crate) mod plans;
 pub mod pool;
+pub mod regressions;
 pub mod report;
+pub mod strategy;
+pub mod sweep;
 mod table;
 mod test;
 mod watchdog;
+pub mod why;
 pub mod worker;
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +41,7 @@ pub struct Listed {
     make: fn() -> Suite,
     /// What is expected of it.
     pub expectation: Expectation,
+    regressions: Option<&'static str>,
 }
 
 /// What is expected of a suite.
@@ -50,6 +59,7 @@ impl Listed {
         Self {
             make,
             expectation: Expectation::Passes,
+            regressions: None,
         }
     }
 
@@ -58,7 +68,19 @@ impl Listed {
         Self {
             make,
             expectation: Expectation::IsFound,
+            regressions: None,
         }
+    }
+
+    /// Runs the [`regressions`] of this folder before anything else, and adds to them.
+    #[must_use]
+    pub fn regressions_in(mut self, folder: &'static str) -> Self {
+        self.regressions = Some(folder);
+        self
+    }
+
+    pub(crate) fn regressions(&self) -> Option<&Path> {
+        self.regressions.map(Path::new)
     }
 
     /// The suite.
@@ -83,6 +105,18 @@ pub struct Summary {
     pub seeds: u64,
     /// How many calls their clients made.
     pub calls: u64,
+    /// How many of them were answered with a result.
+    #[serde(default)]
+    pub answered: u64,
+    /// How often each assertion in objects and steps held.
+    #[serde(default)]
+    pub assertions: BTreeMap<String, u64>,
+    /// What became of the faults that were drawn, by kind and place.
+    #[serde(default)]
+    pub fates: BTreeMap<String, blind_spots::Fates>,
+    /// The plans of the seeds that failed, where they are not the seeds' own.
+    #[serde(default)]
+    pub plans: BTreeMap<u64, String>,
     /// How much virtual time passed in them.
     pub simulated: Duration,
     /// How much processor time they took, about: the sum of the workers' real time.
@@ -112,6 +146,17 @@ impl Summary {
         self.simulated += other.simulated;
         self.worked += other.worked;
         self.effects.merge(&other.effects);
+        self.answered += other.answered;
+        for (name, times) in other.assertions {
+            *self.assertions.entry(name).or_default() += times;
+        }
+        for (place, more) in other.fates {
+            let sum = self.fates.entry(place).or_default();
+            sum.drawn += more.drawn;
+            sum.fired += more.fired;
+            sum.took_effect += more.took_effect;
+        }
+        self.plans.extend(other.plans);
         self.failures.extend(other.failures);
         self.failures.sort_by_key(|failure| failure.seed);
     }
@@ -121,6 +166,11 @@ impl Summary {
         self.calls += run.calls as u64;
         self.simulated += run.lasted;
         self.effects.merge(&run.effects);
+        self.answered += run.answered as u64;
+        blind_spots::add(&mut self.fates, &run.fates);
+        for (name, times) in run.assertions {
+            *self.assertions.entry(name).or_default() += times;
+        }
         if let Some(violation) = run.violation {
             self.failures.push(Failure {
                 seed,
@@ -133,6 +183,11 @@ impl Summary {
 
 /// The promise that runtime and simulator make for themselves.
 pub(crate) const NO_PANIC: &str = "runtime and simulator do not panic";
+
+/// Whether this runs where nothing may be added to the sources.
+pub(crate) fn is_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
 
 /// Runs one seed; a panic of the simulator or the runtime is a broken promise of theirs.
 pub(crate) fn run_seed(suite: &Suite, seed: Seed, detail: Detail) -> Run {

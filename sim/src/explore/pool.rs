@@ -13,6 +13,7 @@ use std::{
 
 use super::{
     Failure, Summary,
+    strategy::Strategy,
     worker::{ANSWER, AfterFailure, Answer, Task},
 };
 use crate::{Seed, Violation};
@@ -193,6 +194,7 @@ pub(super) fn in_a_fresh_process(suite: &str, seed: Seed) -> io::Result<Option<A
         first: seed.0,
         count: 1,
         after_failure: AfterFailure::GoOn,
+        strategy: Strategy::Random,
     };
     Ok(Worker::start()?.run(&task))
 }

@@ -6,7 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Detail, Run, Seed, Suite, Texts, Violation};
+use crate::{
+    Detail, Run, Seed, Suite, Texts, Violation,
+    plan::PlanError,
+    shrink::{ShrinkError, Shrunk, shrink_with},
+};
+
+use super::{plans::RunsPlans, regressions, run_plan};
 
 /// How many lines of the story are printed; the files have all of it.
 const STORY_LINES_MAX: usize = 60;
@@ -15,7 +21,10 @@ const STORY_LINES_MAX: usize = 60;
 #[derive(Debug)]
 pub struct Report {
     suite: String,
-    seed: Seed,
+    /// What failed: a seed, or a plan by its file.
+    subject: String,
+    /// The folder of the files, below that of the suite.
+    folder: String,
     position: String,
     violation: Violation,
     texts: Texts,
@@ -23,6 +32,10 @@ pub struct Report {
     /// Whether another process saw the same run.
     confirmation: Confirmation,
     again: String,
+    /// The smallest plan that breaks the same promise, if it was looked for, and the plan that failed at first.
+    shrunk: Option<(Shrunk, Texts)>,
+    /// Why there is no smallest plan, or where it is kept.
+    notes: Vec<String>,
 }
 
 /// Whether a failure was seen a second time, in a fresh process.
@@ -52,6 +65,40 @@ impl Report {
         confirmation: Confirmation,
     ) -> Result<Self, String> {
         let run = super::run_seed(suite, seed, Detail::Full);
+        let (position, again) = (position.into(), again.into());
+        let subject = format!("seed {seed}");
+        let plan = || suite.plan(seed);
+        Self::of_run(suite, run, &plan, (subject, seed.to_string()), position, again, confirmation)
+    }
+
+    /// Runs a plan again with everything kept. `subject` says what it is, `folder` where its files go.
+    ///
+    /// # Errors
+    /// It is no plan of this suite, or it passes now.
+    pub fn of_plan(
+        suite: &Suite,
+        plan: &str,
+        (subject, folder): (String, String),
+        position: impl Into<String>,
+        again: impl Into<String>,
+        confirmation: Confirmation,
+    ) -> Result<Self, String> {
+        let run = run_plan(suite, plan, Detail::Full)
+            .map_err(|error: PlanError| format!("{subject}: {error}"))?;
+        let (position, again) = (position.into(), again.into());
+        let plan = || plan.to_owned();
+        Self::of_run(suite, run, &plan, (subject, folder), position, again, confirmation)
+    }
+
+    fn of_run(
+        suite: &Suite,
+        run: Run,
+        plan: &dyn Fn() -> String,
+        (subject, folder): (String, String),
+        position: String,
+        again: String,
+        confirmation: Confirmation,
+    ) -> Result<Self, String> {
         let Run {
             violation: Some(violation),
             hash,
@@ -60,28 +107,64 @@ impl Report {
         } = run
         else {
             return Err(format!(
-                "seed {seed} of `{}` failed and passes now: something in the objects' code escapes the simulation, such as iteration over a \
+                "{subject} of `{}` failed and passes now: something in the objects' code escapes the simulation, such as iteration over a \
                  HashMap, a static, or a clock or randomness of the operating system",
                 suite.name()
             ));
         };
         let texts = texts.unwrap_or_else(|| Texts {
-            plan_json: suite.plan(seed),
+            plan_json: plan(),
             plan: String::new(),
             story: String::new(),
             trace: String::new(),
         });
-        let (position, again) = (position.into(), again.into());
         Ok(Self {
             suite: suite.name().to_owned(),
-            seed,
+            subject,
+            folder,
             position,
             violation,
             texts,
             hash,
             confirmation,
             again,
+            shrunk: None,
+            notes: Vec::new(),
         })
+    }
+
+    /// Looks for the smallest plan that breaks the same promise, and tells its story instead.
+    pub(crate) fn shrink(&mut self, suite: &Suite, runs_max: u64, runner: &mut dyn RunsPlans) {
+        let failed = match shrink_with(suite, &self.texts.plan_json, runs_max, runner) {
+            Ok(shrunk) => match run_plan(suite, &shrunk.plan, Detail::Full) {
+                Ok(Run {
+                    violation: Some(violation),
+                    hash,
+                    texts: Some(texts),
+                    ..
+                }) if hash == shrunk.hash => {
+                    self.violation = violation;
+                    let original = std::mem::replace(&mut self.texts, texts);
+                    self.shrunk = Some((shrunk, original));
+                    return;
+                }
+                _ => "the smallest plan gives another run each time: something in the objects' code escapes the simulation".to_owned(),
+            },
+            Err(ShrinkError::Passes) => {
+                "as a plan it breaks nothing: something in the objects' code escapes the simulation".to_owned()
+            }
+            Err(error) => error.to_string(),
+        };
+        self.notes.push(format!("whole    not made smaller: {failed}"));
+    }
+
+    /// Adds the plan to the regressions in `folder`.
+    pub fn keep_as_regression(&mut self, folder: &Path) {
+        let kept = regressions::keep(folder, &self.suite, &self.texts.plan_json);
+        self.notes.push(match kept {
+            Ok(path) => format!("kept     {}: run first from now on", path.display()),
+            Err(error) => format!("kept     not: {error}"),
+        });
     }
 
     /// Writes plan and trace below `folder`; returns where.
@@ -92,8 +175,12 @@ impl Report {
         let folder = folder
             .join("dormouse")
             .join(&self.suite)
-            .join(self.seed.to_string());
+            .join(&self.folder);
         fs::create_dir_all(&folder)?;
+        if let Some((_, original)) = &self.shrunk {
+            fs::write(folder.join("whole-plan.json"), &original.plan_json)?;
+            fs::write(folder.join("whole-trace.txt"), &original.trace)?;
+        }
         fs::write(folder.join("plan.json"), &self.texts.plan_json)?;
         fs::write(folder.join("trace.txt"), &self.texts.trace)?;
         fs::write(folder.join("report.txt"), self.text(None))?;
@@ -113,10 +200,13 @@ impl Report {
         let mut out = String::new();
         writeln!(
             out,
-            "seed {} broke `{}` of suite {} ({})",
-            self.seed, self.violation.promise, self.suite, self.position
+            "{} broke `{}` of suite {} ({})",
+            self.subject, self.violation.promise, self.suite, self.position
         )?;
-        writeln!(out, "\nplan")?;
+        match &self.shrunk {
+            Some((shrunk, _)) => writeln!(out, "\n{shrunk}")?,
+            None => writeln!(out, "\nplan")?,
+        }
         out.push_str(&self.texts.plan);
         writeln!(out, "\nwhat happened")?;
         let lines: Vec<_> = self.texts.story.lines().collect();
@@ -150,11 +240,19 @@ impl Report {
         }
         writeln!(out, "again    {}", self.again)?;
         if let Some(files) = files {
+            let whole = if self.shrunk.is_some() {
+                ",whole-plan.json,whole-trace.txt"
+            } else {
+                ""
+            };
             writeln!(
                 out,
-                "files    {}/{{plan.json,trace.txt,report.txt}}",
+                "files    {}/{{plan.json,trace.txt,report.txt{whole}}}",
                 files.display()
             )?;
+        }
+        for note in &self.notes {
+            writeln!(out, "{note}")?;
         }
         Ok(out)
     }

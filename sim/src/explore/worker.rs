@@ -9,8 +9,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Listed, Summary, run_seed, watchdog::Watchdog};
-use crate::{Detail, Seed};
+use super::{
+    Listed, Summary,
+    strategy::{Searcher, Strategy},
+    watchdog::Watchdog,
+};
+use crate::Seed;
 
 /// Seeds to be run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +27,9 @@ pub struct Task {
     pub count: u64,
     /// Whether to go on after the first failure.
     pub after_failure: AfterFailure,
+    /// Where plans come from.
+    #[serde(default)]
+    pub strategy: Strategy,
 }
 
 /// How the line of an answer begins.
@@ -72,11 +79,15 @@ pub fn serve(suites: &[Listed]) -> io::Result<()> {
         let started = Instant::now();
         let mut summary = Summary::default();
         let mut sample = None;
+        let mut searcher = Searcher::new(task.strategy);
         for seed in (task.first..task.first.saturating_add(task.count)).map(Seed) {
-            let run = watchdog.during(seed, || run_seed(&suite, seed, Detail::Brief));
+            let (run, plan) = watchdog.during(seed, || searcher.run(&suite, seed));
             sample = Some((seed, run.hash));
             let failed = run.violation.is_some();
             summary.add(seed, run);
+            if failed {
+                summary.plans.extend(plan.map(|plan| (seed.0, plan)));
+            }
             if failed && task.after_failure == AfterFailure::Stop {
                 break;
             }

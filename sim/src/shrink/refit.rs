@@ -9,7 +9,7 @@ use super::{draft::Draft, search::Search};
 use crate::{
     anatomy::Passages,
     explore::plans::Seen,
-    fault::{Fault, FaultKind, Trigger},
+    fault::{Fault, Trigger},
 };
 
 /// Beyond so many calls there are too many points.
@@ -88,7 +88,7 @@ fn triggers(fault: &Fault, seen: &Seen) -> Vec<Trigger> {
     let mut passages: Vec<&Passages> = seen
         .passages
         .iter()
-        .filter(|passages| can_strike(fault.kind, passages))
+        .filter(|passages| fault.kind.may_strike(passages))
         .collect();
     passages.sort_by_key(|passages| passages.name != own);
     let of_a_point = |passages: &&Passages| {
@@ -105,17 +105,4 @@ fn triggers(fault: &Fault, seen: &Seen) -> Vec<Trigger> {
         .flat_map(of_a_point)
         .take(PLACES_MAX)
         .collect()
-}
-
-/// A crash strikes the server wherever it is counted: there only, passages of clients name the same moments again.
-fn can_strike(kind: FaultKind, passages: &Passages) -> bool {
-    let is_about_links = matches!(
-        kind,
-        FaultKind::LoseCall | FaultKind::LoseReply | FaultKind::SlowLinks
-    );
-    if is_about_links {
-        passages.name.starts_with("link_")
-    } else {
-        passages.machine == "server"
-    }
 }

@@ -3,18 +3,27 @@
 use std::time::{Duration, Instant};
 
 use super::{RunsPlans, Seen, Until};
-use crate::{Detail, Suite, explore::run_plan};
+use crate::{
+    Detail, Seed, Suite,
+    explore::{run_plan, watchdog::Watchdog},
+};
 
 /// Runs the plans of one suite.
 pub(crate) struct Here<'a> {
     suite: &'a Suite,
     end: Option<Instant>,
+    /// Who looks whether a run hangs, and as which seed's.
+    watchdog: Option<(&'a Watchdog, Seed)>,
 }
 
 impl<'a> Here<'a> {
     /// Takes as long as it takes.
     pub(crate) fn new(suite: &'a Suite) -> Self {
-        Self { suite, end: None }
+        Self {
+            suite,
+            end: None,
+            watchdog: None,
+        }
     }
 
     /// Stops after `time`.
@@ -22,7 +31,14 @@ impl<'a> Here<'a> {
         Self {
             suite,
             end: Instant::now().checked_add(time),
+            watchdog: None,
         }
+    }
+
+    /// Lets `watchdog` look whether a run hangs.
+    pub(in crate::explore) fn watched(mut self, watchdog: &'a Watchdog, seed: Seed) -> Self {
+        self.watchdog = Some((watchdog, seed));
+        self
     }
 }
 
@@ -33,7 +49,12 @@ impl RunsPlans for Here<'_> {
             if self.time_is_up() {
                 break;
             }
-            let one = run_plan(self.suite, plan, Detail::Anatomy).ok();
+            let run = || run_plan(self.suite, plan, Detail::Anatomy);
+            let one = match self.watchdog {
+                Some((watchdog, seed)) => watchdog.during(seed, run),
+                None => run(),
+            };
+            let one = one.ok();
             seen.push(one.map(Seen::of));
             if until.is_reached(seen.last().and_then(Option::as_ref)) {
                 break;
