@@ -8,9 +8,12 @@ use dormouse_sim::explore::Listed;
 
 pub use crate::suites::{counter, leader_election, ledger, mailbox, rate_limiter, user_session};
 
+/// What failed once, and is run before everything else.
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/regressions");
+
 /// Every suite of this crate, the correct ones first.
 pub fn suites() -> Vec<Listed> {
-    vec![
+    let suites = vec![
         Listed::correct(counter::counter),
         Listed::correct(counter::audited_counter),
         Listed::correct(leader_election::leader_election),
@@ -28,5 +31,9 @@ pub fn suites() -> Vec<Listed> {
         Listed::faulty(mailbox::trusting_mailbox),
         Listed::faulty(rate_limiter::memory_limiter),
         Listed::faulty(user_session::split_session),
-    ]
+    ];
+    suites
+        .into_iter()
+        .map(|listed| listed.regressions_in(REGRESSIONS))
+        .collect()
 }

@@ -3,8 +3,7 @@
 //! What has expired is not served, and is removed when somebody asks for it.
 
 use dormouse::{
-    Date, DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, durable_object,
-    rpc,
+    Date, DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, assert::sometimes, durable_object, rpc,
 };
 use serde::Deserialize;
 
@@ -51,7 +50,9 @@ pub(crate) fn read(sql: &SqlStorage, key: &str) -> Result<Option<String>> {
     let Some(Row { value, expires_at }) = rows.to_array::<Row>()?.into_iter().next() else {
         return Ok(None);
     };
-    if expires_at.is_some_and(|at| at <= now()) {
+    let has_expired = expires_at.is_some_and(|at| at <= now());
+    sometimes!(has_expired, "somebody asks for what has expired");
+    if has_expired {
         sql.exec("DELETE FROM session WHERE key = ?", vec![key.into()])?;
         return Ok(None);
     }

@@ -19,7 +19,7 @@ use super::{
     pool::{self, GoOn},
     strategy::Strategy,
     sweep::{Options, sweep_with},
-    why::why,
+    why::why_with,
     worker::{AfterFailure, Task},
 };
 use crate::{FaultKind, Seed, Suite, shrink::shrink_with};
@@ -207,7 +207,7 @@ pub(super) fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
         Ask::Why { which, jobs } => {
             let (suite, plan) = which.find(suites)?;
             let mut workers = Workers::new(suite.name(), jobs_or_cores(jobs), None);
-            print!("{}", why(&suite, &plan, &mut workers)?);
+            print!("{}", why_with(&suite, &plan, &mut workers)?);
             Ok(true)
         }
         Ask::Strategies {

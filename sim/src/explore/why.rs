@@ -9,7 +9,7 @@
 use std::fmt;
 
 use super::{
-    plans::{RunsPlans, Until},
+    plans::{RunsPlans, Until, here::Here},
     run_plan,
 };
 use crate::{
@@ -62,11 +62,16 @@ pub enum WhyError {
     Passes,
 }
 
-/// Finds out at which event of a plan's run its failure became inevitable.
+/// Finds out at which event of a plan's run its failure became inevitable, in this process.
 ///
 /// # Errors
 /// It is no plan of this suite, or it breaks nothing.
-pub(crate) fn why(
+pub fn why(suite: &Suite, plan: &str) -> Result<Why, WhyError> {
+    why_with(suite, plan, &mut Here::new(suite))
+}
+
+/// The same with runs made by `runner`.
+pub(crate) fn why_with(
     suite: &Suite,
     plan: &str,
     runner: &mut dyn RunsPlans,

@@ -8,7 +8,8 @@
 //! 1. [`truncate`]: cut after the call at which the checker can already say no;
 //! 2. [`faults`]: none at all, without each kind, then as few as possible; milder kinds;
 //! 3. [`clients`] and [`calls`]: whole clients, then calls in chunks, from the back; all calls in one client if it need not be two;
-//! 4. [`refit`]: of a plan that is already small, one call or fault fewer, with a fault moved to any other injection point;
+//! 4. [`refit`] and [`latencies`]: of a plan that is already small, one call or fault fewer, with a fault moved to any other injection point, or with the
+//!    latencies of another seed;
 //! 5. [`objects`] and [`values`]: fewer objects, then simpler operations, as the workload's strategy knows them;
 //! 6. [`times`]: shorter and rounder pauses, outages and delays;
 //! 7. [`order`]: events in the order of their arrival, but for the few choices that matter.
@@ -25,12 +26,14 @@
 //! # Plans from files
 //! A plan that was loaded is shrunk in the same way. Its operations are made simpler where they are still those that the plan's seed generates today,
 //! found by comparing them; an operation that is not, because it was edited or the workload has changed since, is kept as it is, or
-//! becomes another one of the plan where objects are merged.
+//! becomes another one of the plan where objects are merged. A plan that has been shrunk may have the latencies of another seed, and then its operations
+//! are kept as well.
 
 mod calls;
 mod clients;
 mod draft;
 mod faults;
+mod latencies;
 mod objects;
 mod order;
 mod refit;
@@ -261,6 +264,8 @@ fn shrink_raw(
         faults::take_out(&mut search);
         faults::tame(&mut search);
         refit::pass(&mut search);
+        latencies::pass(&mut search);
+        faults::wait_instead(&mut search);
         objects::pass(&mut search);
         values::pass(&mut search, &mut trees);
         clients::join(&mut search);

@@ -9,12 +9,16 @@ use super::{draft::Draft, search::Search};
 use crate::{
     anatomy::Passages,
     explore::plans::Seen,
-    fault::{Fault, Trigger},
+    fault::{Fault, FaultKind, Trigger},
 };
 
 /// Beyond so many calls there are too many points.
 const CALLS_MAX: usize = 8;
 const FAULTS_MAX: usize = 3;
+/// Up to so many calls, other kinds of fault are tried as well.
+const CALLS_FOR_OTHER_KINDS_MAX: usize = 4;
+/// The other kinds: what ends an activation, and no more than that.
+const OTHER_KINDS: [FaultKind; 2] = [FaultKind::Evict, FaultKind::ProcessCrash];
 /// How many passages of one point are tried, and how many in all.
 const PASSAGES_OF_A_POINT_MAX: u64 = 30;
 const PLACES_MAX: usize = 250;
@@ -58,20 +62,27 @@ fn with_a_fault_elsewhere(search: &mut Search<'_>, base: &Draft) -> bool {
         let Some(seen) = search.look_at(&base.with_faults(others.clone())) else {
             return false;
         };
-        let candidates = triggers(&fault, &seen).into_iter().map(|trigger| {
-            let mut faults = others.clone();
-            let at_a_time = matches!(fault.trigger, Trigger::At(_));
-            // What has its time may have it after everything else of this plan.
-            let millis = if at_a_time { fault.millis.min(20) } else { fault.millis };
-            let fault = Fault {
-                trigger,
-                millis,
-                ..fault.clone()
-            };
-            faults.insert(moved, fault);
-            base.with_faults(faults)
-        });
-        if search.first(candidates.collect::<Vec<_>>()) {
+        let mut kinds = vec![fault.kind];
+        if base.plan.clients.iter().map(Vec::len).sum::<usize>() <= CALLS_FOR_OTHER_KINDS_MAX {
+            kinds.extend(OTHER_KINDS.iter().filter(|&&other| other != fault.kind));
+        }
+        let of_kind = |kind| Fault {
+            kind,
+            ..fault.clone()
+        };
+        let mut candidates = Vec::new();
+        for fault in kinds.into_iter().map(of_kind) {
+            candidates.extend(triggers(&fault, &seen).into_iter().map(|trigger| {
+                let mut faults = others.clone();
+                let fault = Fault {
+                    trigger,
+                    ..fault.clone()
+                };
+                faults.insert(moved, fault);
+                base.with_faults(faults)
+            }));
+        }
+        if search.first(candidates) {
             return true;
         }
     }
