@@ -44,6 +44,9 @@ mod book {
     #[doc = include_str!("../../book/src/reading-a-failure.md")]
     mod reading_a_failure {}
 
+    #[doc = include_str!("../../book/src/shrinking.md")]
+    mod shrinking {}
+
     #[doc = include_str!("../../book/src/what-is-simulated.md")]
     mod what_is_simulated {}
 
