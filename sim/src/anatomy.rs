@@ -22,7 +22,7 @@ pub struct Anatomy {
     pub invoked: Vec<(usize, usize)>,
     /// The faults that fired.
     pub firings: Vec<Firing>,
-    /// Every injection point that was passed, and how often.
+    /// Every injection point that was passed as long as faults could strike, and how often.
     pub passages: Vec<Passages>,
     /// Where the run stood whenever something happened.
     pub(crate) happenings: Vec<Happening>,
@@ -88,6 +88,8 @@ pub(crate) fn fates(faults: &[Fault], fired: &[Fired]) -> Vec<Fate> {
 
 /// Events that are only notes and no injection points.
 const NOTES: [&str; 5] = ["invoke", "ok", "failed", "unknown", "FAULT"];
+/// After this no fault strikes.
+const HEALED: &str = "healed";
 /// Where the world itself stands in a trace.
 const WORLD: &str = "world";
 
@@ -100,7 +102,7 @@ impl Anatomy {
         happenings: Vec<Happening>,
     ) -> Self {
         let mut passages = BTreeMap::<(&str, &str), u64>::new();
-        for event in trace.events() {
+        for event in trace.events().take_while(|event| event.name() != HEALED) {
             if event.place() != WORLD && !NOTES.contains(&event.name()) {
                 *passages.entry((event.place(), event.name())).or_default() += 1;
             }
