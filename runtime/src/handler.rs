@@ -5,7 +5,10 @@
 
 use std::rc::Rc;
 
-use crate::{Env, Request, Response, Result, State, Value, platform::LocalBoxFuture};
+use crate::{
+    AlarmInfo, Env, Error, Request, Response, Result, State, Value, WebSocket,
+    WebSocketIncomingMessage, platform::LocalBoxFuture,
+};
 
 /// A class of objects, as a node sees it.
 pub trait Class {
@@ -35,6 +38,59 @@ pub trait Handler {
         method: String,
         arguments: Vec<Value>,
     ) -> LocalBoxFuture<'static, Result<Value>>;
+
+    /// The alarm. Only called if the class [handles alarms](Class::handles_alarms), which then has more to say than this.
+    fn alarm(self: Rc<Self>, info: AlarmInfo) -> LocalBoxFuture<'static, Result<()>> {
+        let _ = info;
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Something happened on a socket that the node holds for this object. Without an implementation it is as if it had been handled (W-19).
+    fn websocket(self: Rc<Self>, event: SocketEvent) -> LocalBoxFuture<'static, Result<()>> {
+        let _ = event;
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// What happened on a socket that the node holds for an object.
+#[derive(Debug)]
+pub enum SocketEvent {
+    /// A message came.
+    Message {
+        /// Where.
+        socket: WebSocket,
+        /// What it says.
+        message: WebSocketIncomingMessage,
+    },
+    /// The other end sends no more, or is gone.
+    Close {
+        /// Where.
+        socket: WebSocket,
+        /// The code: 1005 for a Close without one, 1006 without a Close.
+        code: u16,
+        /// Why.
+        reason: String,
+        /// A Close came.
+        was_clean: bool,
+    },
+    /// The other end broke the protocol.
+    Error {
+        /// Where.
+        socket: WebSocket,
+        /// How.
+        error: Error,
+    },
+}
+
+impl SocketEvent {
+    /// How it is called in traces.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Message { .. } => "websocket_message",
+            Self::Close { .. } => "websocket_close",
+            Self::Error { .. } => "websocket_error",
+        }
+    }
 }
 
 /// What is asked of an object from outside.

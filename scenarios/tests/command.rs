@@ -194,7 +194,7 @@ fn the_report_tells_the_smallest_plan_and_how_large_it_was() {
         text.contains("smallest plan: 2 steps, 0 faults (from "),
         "{text}"
     );
-    let whole = out(&dormouse(&["explore", "racing_counter", "--shrink", "0"]));
+    let whole = out(&dormouse(&["explore", "racing_counter", "--shrink", "0s"]));
     assert!(!whole.contains("smallest plan"), "{whole}");
     assert!(whole.len() > text.len());
 }

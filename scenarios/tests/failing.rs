@@ -93,7 +93,7 @@ fn the_smallest_plan_is_told_and_saved() {
 
 #[test]
 fn without_time_to_shrink_the_whole_plan_is_told() {
-    let text = printed(&failing(&[("DORMOUSE_SHRINK", "0")]));
+    let text = printed(&failing(&[("DORMOUSE_SHRINK", "0s")]));
     assert!(!text.contains("smallest plan"), "{text}");
     assert!(text.contains("\nplan\n"), "{text}");
 }

@@ -99,7 +99,10 @@ pub use dormouse_sim_macros::test;
 
 pub use crate::{
     check::{
-        Check, Observed, Violation, invariant::Invariant, linearizable::Linearizable, model::Model,
+        Check, Mark, Observed, Violation,
+        invariant::Invariant,
+        linearizable::Linearizable,
+        model::{Model, NondeterministicModel},
     },
     fault::{FaultKind, Faults},
     history::{Call, History, Moment, Outcome},

@@ -12,13 +12,13 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     anatomy::{self, Anatomy, Fate},
-    check::{Observed, Violation, activations, assertions},
+    check::{Mark, Observed, Violation, activations, assertions},
     executor,
     fault::{FaultKind, armed::Effects},
     history::{Call, History, Moment, Outcome},
     plan::{Plan, Step},
     scenario::{Client, Detail, Scenario, is_refusal},
-    trace::{Recorder, layer::with_trace},
+    trace::{Entry, Recorder, layer::with_trace},
     world::{Drive, Remains, World, director::Tape},
 };
 
@@ -65,6 +65,8 @@ pub struct Texts {
     pub story: String,
     /// Everything that the runtime and the world did.
     pub trace: String,
+    /// The same as data, for the other formats.
+    pub entries: Vec<Entry>,
 }
 
 struct Script<Op, Ret> {
@@ -119,6 +121,7 @@ where
             plan: plan.to_string(),
             story: story(&trace),
             trace: trace.text(),
+            entries: trace.entries(),
         }
     });
     let calls = history.calls();
@@ -215,10 +218,9 @@ fn unanswered<Op: Debug, Ret>(history: &History<Op, Ret>, last_reads: usize) -> 
             Outcome::Ok(_) => None,
             Outcome::Failed(why) | Outcome::Unknown(why) => {
                 let why = format!("client-{}'s {:?}: {why}", call.client, call.op);
-                Some(Violation::new(
-                    "after the last loss of power every object answers",
-                    why,
-                ))
+                let violation =
+                    Violation::new("after the last loss of power every object answers", why);
+                Some(violation.at(Mark::call(call)))
             }
         })
 }
@@ -317,8 +319,9 @@ where
                 },
             );
             let why = format!("{what}, {:?} after the start", self.world.now());
-            self.world
-                .violated(Violation::new("every call settles", why));
+            let mut violation = Violation::new("every call settles", why);
+            violation.marks.extend(open.map(Mark::call));
+            self.world.violated(violation);
         }
         !self.world.has_violations()
     }

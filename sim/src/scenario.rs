@@ -6,6 +6,7 @@
 use std::{
     fmt::{self, Debug},
     future::Future,
+    panic::Location,
     ops::RangeInclusive,
     rc::Rc,
     time::Duration,
@@ -37,6 +38,8 @@ const WAL_BYTES_MAX: u64 = 64 << 10;
 /// What authors give to be run. See the [crate's documentation](crate) for an example.
 pub struct Scenario<Op, Ret> {
     pub(crate) name: &'static str,
+    /// Where it is described, for those who mark failures in the code.
+    at: &'static Location<'static>,
     pub(crate) serves: NodeBuilder,
     clients: usize,
     workload: Option<(BoxedStrategy<Op>, RangeInclusive<usize>)>,
@@ -62,9 +65,11 @@ where
     Ret: Clone + Debug + 'static,
 {
     /// A scenario with three clients and all faults. The name is that of the test or suite.
+    #[track_caller]
     pub fn new(name: &'static str) -> Self {
         Self {
             name,
+            at: Location::caller(),
             serves: NodeBuilder::new("sim").wal_bytes_max(WAL_BYTES_MAX),
             clients: 3,
             workload: None,
@@ -245,6 +250,7 @@ pub enum Detail {
 
 trait Runs {
     fn name(&self) -> &'static str;
+    fn location(&self) -> &'static Location<'static>;
     fn plan(&self, seed: Seed) -> String;
     fn run_seed(&self, seed: Seed, detail: Detail) -> Run;
     fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError>;
@@ -276,6 +282,10 @@ where
 {
     fn name(&self) -> &'static str {
         self.scenario.name
+    }
+
+    fn location(&self) -> &'static Location<'static> {
+        self.scenario.at
     }
 
     fn plan(&self, seed: Seed) -> String {
@@ -315,6 +325,11 @@ impl Suite {
     /// The scenario's name.
     pub fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    /// Where the scenario is described: the call of [`Scenario::new`].
+    pub fn location(&self) -> &'static Location<'static> {
+        self.0.location()
     }
 
     /// The plan of a seed, as JSON.

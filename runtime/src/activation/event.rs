@@ -9,7 +9,7 @@ use super::{
     turn::{Gated, Task},
 };
 use crate::{
-    Error, Response, Result,
+    Error, Result,
     handler::{Invocation, Reply},
     instrument::point,
 };
@@ -24,22 +24,31 @@ pub(crate) struct Event {
 impl Activation {
     /// Queues `event` behind everything that arrived before it.
     pub(crate) fn deliver(self: &Rc<Self>, event: Event) {
-        self.arrivals.set(self.arrivals.get() + 1);
+        self.construct_once();
+        let number = self.arrivals.get() + 1;
+        self.arrivals.set(number);
         let Event { invocation, reply } = event;
-        point!("deliver", object = &*self.label, what = invocation.label());
+        point!(
+            "deliver",
+            object = &*self.label,
+            event = number,
+            what = invocation.label()
+        );
         let over_rpc = matches!(invocation, Invocation::Call { .. });
         let activation = Rc::clone(self);
         let handler = Gated::new(
             Rc::clone(self),
-            Task::new(Rc::clone(&self.input)),
+            Task::of_event(number, Rc::clone(&self.input)),
             async move {
                 let instance = activation.instance();
                 let result = match invocation {
-                    Invocation::Fetch(request) => instance
-                        .fetch(request)
-                        .await
-                        .and_then(Response::checked)
-                        .map(Reply::Response),
+                    Invocation::Fetch(request) => {
+                        let upgrades = request.upgrades();
+                        let response = instance.fetch(request).await;
+                        response
+                            .and_then(|response| response.checked(upgrades))
+                            .map(Reply::Response)
+                    }
                     Invocation::Call { method, arguments } => {
                         instance.call(method, arguments).await.map(Reply::Value)
                     }
@@ -62,6 +71,7 @@ impl Activation {
                     point!(
                         "output",
                         object = &*activation.label,
+                        event = number,
                         what = "reply",
                         batch = batch,
                         ok = ok
@@ -73,6 +83,7 @@ impl Activation {
                     point!(
                         "output_dropped",
                         object = &*activation.label,
+                        event = number,
                         what = "reply",
                         batch = batch
                     );

@@ -32,9 +32,10 @@ impl Ending {
 impl Activation {
     /// Nothing is in flight: no handler, no critical section, no background task, no call that waits for a write to be durable.
     pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight.get() == 0
+        self.tasks_in_flight() == 0
             && self.output.is_clear()
             && self.storage.is_idle()
+            && self.sockets_are_idle()
             && !self.has_ended()
     }
 

@@ -5,14 +5,18 @@
 //! new one from what is durable. Modules in the order in which an event meets them:
 //!
 //! - `event`: an invocation arrives, waits, runs, and its reply leaves;
+//! - `alarm`: the same for an alarm;
 //! - `turn`: the only place where user code is polled;
 //! - `section`: `block_concurrency_while`;
 //! - `state`: what the object's code is given;
+//! - `socket`: an event of a socket, and what becomes of sockets at the end;
 //! - `idle`: when nothing is in flight any more.
 
+mod alarm;
 mod event;
 mod idle;
 mod section;
+mod socket;
 pub(crate) mod state;
 pub(crate) mod turn;
 
@@ -22,12 +26,14 @@ use std::{
     rc::Rc,
 };
 
+pub(crate) use alarm::EndSender;
 pub(crate) use event::{Event, as_seen_by_callers};
 use futures_util::future::{AbortHandle, Abortable};
 pub(crate) use idle::Ending;
+pub(crate) use socket::{ActivationSockets, Awake, Unsent};
 
-use self::section::SectionsOfTheTurn;
 use self::turn::{Gated, Task, panic_text};
+use self::{alarm::AlarmRuns, section::SectionsOfTheTurn};
 use crate::{
     Error, Result,
     gate::{input::InputGate, output::OutputGate},
@@ -48,25 +54,30 @@ pub(crate) struct Activation {
     pub(crate) output: Rc<OutputGate>,
     pub(crate) storage: Rc<ActivationStorage>,
     pub(crate) turn_began_at: Rc<Cell<WallTime>>,
+    /// Turns so far.
+    turns: Cell<u64>,
+    sockets: ActivationSockets,
     instance: RefCell<Option<Rc<dyn Handler>>>,
     /// Tasks in flight that keep the object from hibernating.
     in_flight: Cell<usize>,
     /// Counts the events that arrived; an idle period is over when it changed.
     arrivals: Cell<u64>,
+    alarm_runs: AlarmRuns,
+    /// The constructor stands at the gate, or is done.
+    is_constructed: Cell<bool>,
+    /// Says in logs in whose code something was.
+    span: tracing::Span,
     aborts: RefCell<Vec<AbortHandle>>,
     ended: Cell<bool>,
 }
 
 impl Activation {
-    /// Opens the object's storage and queues its constructor before any event.
+    /// Opens the object's storage. The first event queues the constructor before itself.
     ///
     /// # Errors
     /// The storage cannot be opened: the object's files are left as they are.
-    pub(crate) fn start(
-        node: &Rc<NodeContext>,
-        entry: &Rc<Entry>,
-        class: Rc<dyn Class>,
-    ) -> Result<Rc<Self>> {
+    pub(crate) fn start(node: &Rc<NodeContext>, entry: &Rc<Entry>) -> Result<Rc<Self>> {
+        let class = entry.class();
         let label = Rc::clone(&entry.label);
         point!("activation_start", object = &*label);
         let output = OutputGate::new();
@@ -87,6 +98,15 @@ impl Activation {
                 Rc::new(move || turn_began_at.get())
             },
             delete_all_deletes_alarm: node.compatibility.delete_all_deletes_alarm,
+            alarms: node.alarms.sink({
+                let at_the_start = entry.address();
+                let entry = Rc::downgrade(entry);
+                move || {
+                    entry
+                        .upgrade()
+                        .map_or_else(|| at_the_start.clone(), |entry| entry.address())
+                }
+            }),
             links: Rc::clone(&node.platform.links),
         };
         let storage = ActivationStorage::open(ActivationSetup {
@@ -99,14 +119,19 @@ impl Activation {
         let activation = Rc::new(Self {
             node: Rc::clone(node),
             entry: Rc::clone(entry),
+            span: tracing::info_span!(target: crate::instrument::TARGET, "object", id = &*label),
             label,
             input: InputGate::new(),
             output,
             storage,
             turn_began_at,
+            turns: Cell::new(0),
+            sockets: ActivationSockets::default(),
             instance: RefCell::default(),
             in_flight: Cell::new(0),
             arrivals: Cell::new(0),
+            alarm_runs: AlarmRuns::default(),
+            is_constructed: Cell::default(),
             aborts: RefCell::default(),
             ended: Cell::new(false),
         });
@@ -118,13 +143,18 @@ impl Activation {
                 }
             }
         });
-        activation.construct(class);
         Ok(activation)
     }
 
     /// The constructor is the first to stand at the input gate, so every event finds it done (C-1).
+    fn construct_once(self: &Rc<Self>) {
+        if !self.is_constructed.replace(true) {
+            self.construct(self.entry.class());
+        }
+    }
+
     fn construct(self: &Rc<Self>, class: Rc<dyn Class>) {
-        let task = Task::new(Rc::clone(&self.input));
+        let task = Task::of_event(0, Rc::clone(&self.input));
         let handles_alarms = class.handles_alarms();
         let activation = Rc::clone(self);
         let constructor = Gated::new(Rc::clone(self), Rc::clone(&task), async move {
@@ -211,11 +241,13 @@ impl Activation {
             object = &*self.label,
             reason = ending.as_str()
         );
+        self.end_alarms();
         self.entry.forget_activation(self);
         self.node
             .remember_how_it_is_left(self.entry.storage_path(), self.storage.left());
         self.storage.shut_down(error.clone());
         self.output.break_with(error);
+        self.let_go_of_sockets(ending);
         for abort in self.aborts.borrow_mut().drain(..) {
             abort.abort();
         }

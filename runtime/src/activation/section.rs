@@ -97,7 +97,7 @@ impl Activation {
                 );
                 let value = match activation.within_the_limit(code).await {
                     Ok(value) => value,
-                    Err(error) => return activation.reset(error.with_reset()),
+                    Err(error) => return activation.reset_by_code(error.with_reset()),
                 };
                 // Sections that the callback asked for and did not await belong to this one: it ends after them (BCW-3).
                 let last = section.enter_section().await;

@@ -13,7 +13,10 @@ use super::{
     Activation,
     turn::{Gated, Task, Turn},
 };
-use crate::{Env, Error, ObjectId, Result, Storage, platform::LocalBoxFuture};
+use crate::{
+    Env, Error, ObjectId, Result, Storage,
+    platform::{LocalBoxFuture, WallTime},
+};
 
 /// The object's side of the runtime: who it is, what it stores, what it wants done in the background.
 ///
@@ -103,12 +106,30 @@ impl State {
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
     pub async fn abort(&self, reason: Option<&str>) -> std::convert::Infallible {
-        let text = reason.unwrap_or("Application called abort() to reset Durable Object.");
-        self.activation().reset(Error::from(text).with_reset());
+        let text = reason.unwrap_or(ABORTED);
+        self.activation()
+            .reset_by_code(Error::from(text).with_reset());
         std::future::pending().await
     }
 
-    fn activation(&self) -> Rc<Activation> {
+    /// [`abort`](Self::abort) with options.
+    ///
+    /// # Panics
+    /// If the activation has ended; its code does not run any more then.
+    pub async fn abort_with_options(
+        &self,
+        reason: Option<&str>,
+        options: AbortOptions,
+    ) -> std::convert::Infallible {
+        if options.retry_alarm == Some(false) {
+            let text = reason.unwrap_or(ABORTED);
+            self.activation()
+                .abort_without_retry(Error::from(text).with_reset());
+        }
+        self.abort(reason).await
+    }
+
+    pub(crate) fn activation(&self) -> Rc<Activation> {
         self.activation
             .upgrade()
             .expect("an object's code runs only while its activation lives")
@@ -123,6 +144,17 @@ impl fmt::Debug for State {
     }
 }
 
+/// The original's text for an abort without a reason.
+const ABORTED: &str = "Application called abort() to reset Durable Object.";
+
+/// Options of [`State::abort_with_options`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AbortOptions {
+    /// Whether an alarm whose handler is running fires again: it does unless this says no, and the run counts as failed (E-8). With `Some(false)`
+    /// it is removed, also if another event calls `abort`.
+    pub retry_alarm: Option<bool>,
+}
+
 /// The time that an object's code sees: it stands still during a turn (G-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date(i64);
@@ -135,6 +167,10 @@ impl Date {
     pub fn now() -> Self {
         let turn = Turn::current().expect("Date::now() is called in an object's code");
         Self(turn.activation.turn_began_at.get().as_millis())
+    }
+
+    pub(crate) fn at(time: WallTime) -> Self {
+        Self(time.as_millis())
     }
 
     /// Milliseconds since 1970-01-01T00:00Z.

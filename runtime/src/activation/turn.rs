@@ -25,6 +25,8 @@ use crate::{
 
 /// One piece of user code in flight: an event, a critical section's callback, a background task.
 pub(crate) struct Task {
+    /// The number of the event on whose behalf it runs, counted from 1 in its activation; the constructor's is 0.
+    pub(crate) event: u64,
     /// The gate under which its turns run.
     pub(crate) scope: Rc<InputGate>,
     /// A lock that a critical section left for the task that waited for it, or that the task kept over a storage operation: nothing runs
@@ -42,8 +44,16 @@ pub(crate) struct Task {
 pub(crate) struct Hold(Rc<Task>);
 
 impl Task {
+    /// Code that the running turn starts: it belongs to the same event.
     pub(crate) fn new(scope: Rc<InputGate>) -> Rc<Self> {
+        let event = Turn::current().map_or(0, |turn| turn.task.event);
+        Self::of_event(event, scope)
+    }
+
+    /// The code that handles the event number `event`.
+    pub(crate) fn of_event(event: u64, scope: Rc<InputGate>) -> Rc<Self> {
         Rc::new(Self {
+            event,
             scope,
             handed_over: RefCell::default(),
             holds: Cell::default(),
@@ -163,8 +173,9 @@ impl<F: Future> Future for Gated<F> {
                     text = panic_text(&*panic)
                 );
                 // Its Rust state may be half changed: throw the instance away.
-                this.activation
-                    .reset(Error::from(format!("panicked: {}", panic_text(&*panic))).with_reset());
+                this.activation.reset_by_code(
+                    Error::from(format!("panicked: {}", panic_text(&*panic))).with_reset(),
+                );
                 Poll::Pending
             }
         }
@@ -190,6 +201,11 @@ impl Turn {
 }
 
 impl Activation {
+    /// The number of the turn that runs, or of the last one.
+    pub(crate) fn turn_number(&self) -> u64 {
+        self.turns.get()
+    }
+
     /// Runs one turn. The clock that the code sees stands still in it (G-2).
     fn run_turn<T>(
         self: &Rc<Self>,
@@ -203,13 +219,16 @@ impl Activation {
             }
         }
         self.turn_began_at.set(self.node.platform.clock.wall());
-        point!("turn", object = &*self.label);
+        self.turns.set(self.turns.get() + 1);
+        point!("turn", object = &*self.label, event = task.event);
         let turn = Turn {
             activation: Rc::clone(self),
             task: Rc::clone(task),
         };
         let leave = Leave(CURRENT.replace(Some(turn)));
-        let outcome = catch_unwind(AssertUnwindSafe(code));
+        let outcome = self
+            .span
+            .in_scope(|| catch_unwind(AssertUnwindSafe(code)));
         drop(leave);
         if outcome.is_ok() && !self.has_ended() {
             self.storage.end_turn();

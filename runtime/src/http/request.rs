@@ -139,6 +139,12 @@ impl Request {
         Ok(self.body.as_mut().map(std::mem::take).unwrap_or_default())
     }
 
+    /// It asks for a WebSocket (FT-8).
+    pub(crate) fn upgrades(&self) -> bool {
+        let header = self.headers.get("upgrade");
+        header.is_ok_and(|value| value.is_some_and(|value| value.eq_ignore_ascii_case("websocket")))
+    }
+
     /// The headers.
     pub fn headers(&self) -> &Headers {
         &self.headers

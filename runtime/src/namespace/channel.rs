@@ -9,6 +9,7 @@ use std::{cell::RefCell, fmt, rc::Rc};
 use super::id::RawId;
 use crate::{
     Error, Result,
+    alarm::Key,
     handler::{Invocation, Reply},
     node::Session,
     platform::{Leg, Link, LocalBoxFuture, Lost},
@@ -36,6 +37,14 @@ impl ObjectAddress {
             class,
             id,
             label: label.into(),
+        }
+    }
+
+    /// Under which its alarm stands in the scheduler's index.
+    pub(crate) fn alarm_key(&self) -> Key {
+        Key {
+            class: Rc::clone(&self.class),
+            id: self.id.bytes(),
         }
     }
 

@@ -22,6 +22,7 @@ use crate::{
     gate::output::OutputGate,
     handler::{Invocation, Reply},
     instrument::point,
+    platform::{LocalBoxFuture, Spawn},
     storage::ActivationStorage,
     value,
 };
@@ -169,9 +170,23 @@ impl Stub {
                     ok = true
                 );
             }
-            let _ = answer.send(channel.call(invocation).await); // the caller may not wait any more
+            let reply = channel.call(invocation).await;
+            if let Ok(Reply::Response(response)) = &reply {
+                let home = Rc::new(BesideTheCaller(Rc::clone(&caller.host)));
+                response.reached(&caller.label, home);
+            }
+            let _ = answer.send(reply); // the caller may not wait any more
         }));
         reply
+    }
+}
+
+/// Where the tasks of a caller run.
+struct BesideTheCaller(Rc<dyn Host>);
+
+impl Spawn for BesideTheCaller {
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.0.spawn(task);
     }
 }
 

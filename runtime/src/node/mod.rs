@@ -1,8 +1,9 @@
 //! A node: one process that owns objects, their files and their activations.
 //!
 //! [`compatibility`] says which behaviour it shows, [`folder`] what is stored in its data folder beside the objects; [`router`] finds the
-//! one activation of an object.
+//! one activation of an object, also for its alarm ([`alarms`]).
 
+mod alarms;
 mod compatibility;
 mod folder;
 mod router;
@@ -22,6 +23,7 @@ pub use router::Session;
 use self::{folder::Folder, router::Router};
 use crate::{
     DurableObject, Env, Error, Result,
+    alarm::Scheduler,
     gate::output::OutputGate,
     handler::Class,
     instrument::point,
@@ -34,6 +36,9 @@ use crate::{
     platform::{Link, LocalBoxFuture, Platform},
     storage::{ActivationStorage, History, Left, StorageBackend, WAL_BYTES_MAX},
 };
+
+/// The scheduler's index is written anew when it has grown by this part of what an object's write-ahead log may grow by.
+const ALARM_INDEX_PART: u64 = 16;
 
 /// Declares what a node serves.
 ///
@@ -85,6 +90,7 @@ impl Drop for Objects {
         for activation in self.0.router.activations() {
             activation.evict();
         }
+        self.0.router.drop_sockets();
     }
 }
 
@@ -92,6 +98,7 @@ impl Drop for Objects {
 pub(crate) struct NodeContext {
     pub(crate) platform: Platform,
     pub(crate) router: Router,
+    pub(crate) alarms: Rc<Scheduler>,
     /// The data folder was there already: this is not the node's first life.
     pub(crate) restarted: bool,
     pub(crate) wal_bytes_max: u64,
@@ -155,14 +162,15 @@ impl NodeBuilder {
     }
 
     /// The day whose behaviour the objects expect, as `YYYY-MM-DD`; the newest behaviour unless set. It changes what `delete_all` does to
-    /// the alarm (DEL-2).
+    /// the alarm (DEL-2), and how a socket's closing is answered and limited (W-29, W-30).
     #[must_use]
     pub fn compatibility_date(mut self, date: impl Into<String>) -> Self {
         self.compatibility_date = Some(date.into());
         self
     }
 
-    /// Single points of behaviour, whatever the date: `delete_all_deletes_alarm`, `delete_all_preserves_alarm` (DEL-2).
+    /// Single points of behaviour, whatever the date: `delete_all_deletes_alarm`, `delete_all_preserves_alarm` (DEL-2),
+    /// `web_socket_auto_reply_to_close`, `web_socket_manual_reply_to_close` (W-29), `websocket_close_reason_byte_limit` (W-30).
     #[must_use]
     pub fn compatibility_flags<F: Into<String>>(
         mut self,
@@ -188,11 +196,14 @@ impl NodeBuilder {
         self
     }
 
-    /// Starts the node on its platform: reads its data folder, or makes it. Objects start when they are called.
+    /// Starts the node on its platform: reads its data folder, or makes it. Objects start when they are called, or when their alarm is due.
     ///
     /// # Errors
     /// The folder belongs to another version, is damaged or cannot be used; two bindings have one name; the compatibility date is none or a
-    /// flag is unknown. Nothing is changed then.
+    /// flag is unknown; the index of alarms is damaged. Nothing is changed then.
+    ///
+    /// # Panics
+    /// On the real platform, outside of [`real::run`](crate::platform::real::run) or another `LocalSet`, if alarms are set.
     pub fn start(self, platform: Platform) -> Result<Node, StartError> {
         let compatibility = Compatibility::new(
             self.compatibility_date.as_deref(),
@@ -221,6 +232,8 @@ impl NodeBuilder {
             }
             classes.insert(class.name().to_owned(), (class, backend));
         }
+        let tail_bytes_max = usize::try_from(self.wal_bytes_max / ALARM_INDEX_PART);
+        let alarms = Scheduler::open(&platform, tail_bytes_max.unwrap_or(usize::MAX))?;
         if !restarted || folder.namespace_count() > namespaces_before {
             folder.write(disk)?;
         }
@@ -228,6 +241,7 @@ impl NodeBuilder {
         let bindings = Rc::new(bindings);
         let context = NodeContext {
             platform,
+            alarms,
             wal_bytes_max: self.wal_bytes_max,
             history: self.history,
             compatibility,
@@ -238,6 +252,7 @@ impl NodeBuilder {
             durable: RefCell::default(),
         };
         let context = Rc::new(context);
+        context.alarms.start(&context);
         Ok(Node {
             _objects: Rc::new(Objects(Rc::clone(&context))),
             context,
@@ -288,6 +303,12 @@ impl Node {
             activation.evict();
         }
         activations.len()
+    }
+
+    /// Delivers the alarm that was delivered last once more, as a scheduler does that was not told what became of it: an object must bear that,
+    /// since an alarm fires at least once. Returns whether there was one.
+    pub fn deliver_last_alarm_again(&self) -> bool {
+        self.context.alarms.deliver_last_again()
     }
 
     /// How many objects are in memory.

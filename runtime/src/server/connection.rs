@@ -9,7 +9,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 
 use super::{Front, REQUEST_BODY_BYTES_MAX, SHUTDOWN_GRACE, wire};
-use crate::{Error, Response, platform::Stream};
+use crate::{Error, platform::Stream};
 
 /// Serves `stream` to its end. How it ended is the client's business alone.
 pub(super) async fn run(stream: Box<dyn Stream>, front: &Front) {
@@ -34,7 +34,11 @@ async fn answer(request: hyper::Request<Incoming>, front: &Front) -> hyper::Resp
     let keeps_length = request.method() == hyper::Method::HEAD;
     let response =
         match wire::read_request(request, &front.local_address, REQUEST_BODY_BYTES_MAX).await {
-            Ok(request) => (front.handler)(request).await.and_then(Response::checked),
+            Ok(request) => {
+                let upgrades = request.upgrades();
+                let response = (front.handler)(request).await;
+                response.and_then(|response| response.checked(upgrades))
+            }
             Err(refusal) => return wire::refuse(&refusal, front.clock.wall()),
         };
     let wall = front.clock.wall();

@@ -35,10 +35,10 @@ pub(crate) struct ActivationStorage {
     pub(super) backend: StorageBackend,
     pub(super) sections: Rc<dyn Sections>,
     pub(super) clock: Rc<dyn Clock>,
-    object: Rc<str>,
+    pub(super) object: Rc<str>,
     /// Alarms may be set: the class has a handler, or its constructor is running.
     alarm_handler: Cell<bool>,
-    now: Rc<dyn Fn() -> WallTime>,
+    pub(super) now: Rc<dyn Fn() -> WallTime>,
 }
 
 /// The two kinds of storage.
@@ -133,6 +133,14 @@ impl ActivationStorage {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.shut_down(reason),
             Engine::Legacy(legacy) => legacy.shut_down(reason),
+        }
+    }
+
+    /// Whether it broke because of what the application had left in it.
+    pub(crate) fn was_broken_by_application(&self) -> bool {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.broken_by_application.get(),
+            Engine::Legacy(_) => false,
         }
     }
 

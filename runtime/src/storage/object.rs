@@ -10,9 +10,12 @@ use std::{
 };
 
 use super::{
+    alarm_order::AlarmOrder,
+    alarm_run::RunningAlarm,
     batch::Batch,
     durability::Durability,
     explicit::Explicit,
+    held::HeldLog,
     history::{History, Past},
     sql::{CursorState, SqliteFailure},
     sqlite::{Database, ObjectFiles},
@@ -21,6 +24,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    alarm::AlarmSink,
     gate::output::OutputGate,
     instrument::point,
     platform::{Clock, Disk, Entropy, Links, Spawn, WallTime},
@@ -52,6 +56,8 @@ pub(crate) struct StorageSetup {
     pub(crate) links: Rc<dyn Links>,
     /// `delete_all` deletes the alarm as well (DEL-2).
     pub(crate) delete_all_deletes_alarm: bool,
+    /// The node's scheduler, for this object.
+    pub(crate) alarms: Rc<dyn AlarmSink>,
 }
 
 /// How the last activation left an object's files.
@@ -88,9 +94,17 @@ pub(crate) struct ObjectStorage {
     cursors: RefCell<Vec<Weak<RefCell<CursorState>>>>,
     /// A critical error of SQLite broke the storage (SQLTX-11).
     pub(super) had_critical_error: Cell<bool>,
+    /// What the application left behind could not be committed.
+    pub(super) broken_by_application: Cell<bool>,
     /// From how many bytes on the log is moved into the database.
     pub(super) wal_bytes_max: Cell<u64>,
     pub(super) past: Past,
+    /// Between the files and the disk: commits that wait for the scheduler.
+    pub(super) held: Rc<HeldLog>,
+    pub(super) alarm_order: AlarmOrder,
+    pub(super) running_alarm: RunningAlarm,
+    /// What the files held when they were opened is not known to be durable yet.
+    pub(super) is_in_doubt: Cell<bool>,
 }
 
 impl ObjectStorage {
@@ -109,8 +123,10 @@ impl ObjectStorage {
                 setup.path
             ))
         };
-        let files =
-            ObjectFiles::open(&setup.disk, &setup.path).map_err(|error| cannot_open(&error))?;
+        let held = HeldLog::on(Rc::clone(&setup.disk));
+        let disk: Rc<dyn Disk> = held.clone();
+        let files = ObjectFiles::open(&disk, &setup.path).map_err(|error| cannot_open(&error))?;
+        held.watch(files.log_id());
         let is_new = files.is_new();
         if !is_new && setup.left == Left::InDoubt {
             files.write_again().map_err(|error| cannot_open(&error))?;
@@ -138,13 +154,17 @@ impl ObjectStorage {
             Rc::clone(&setup.clock),
             setup.path.clone(),
         );
-        let restored = !is_new
-            && past
-                .restore_if_armed(&mut database, &object)
-                .map_err(|error| cannot_open(&error.message()))?;
-        if restored {
+        let restored = if is_new {
+            None
+        } else {
+            held.hold(); // the alarm of the state to go back to may be an earlier one
+            past.restore_if_armed(&mut database, &object)
+                .map_err(|error| cannot_open(&error.message()))?
+        };
+        if restored.is_some() {
             tables.forget();
         }
+        let is_in_doubt = !is_new && setup.left == Left::InDoubt;
         let storage = Rc::new(Self {
             durability: Durability::new(
                 Rc::clone(&files),
@@ -167,11 +187,34 @@ impl ObjectStorage {
             delete_all_deletes_alarm: setup.delete_all_deletes_alarm,
             cursors: RefCell::default(),
             had_critical_error: Cell::new(false),
+            broken_by_application: Cell::new(false),
             wal_bytes_max: Cell::new(setup.wal_bytes_max),
             past,
+            held,
+            alarm_order: AlarmOrder::new(setup.alarms),
+            running_alarm: RunningAlarm::default(),
+            is_in_doubt: Cell::new(is_in_doubt),
         });
-        if restored || !is_new && setup.left == Left::InDoubt {
-            storage.confirm_when_durable(Some(storage.gate.hold()), |_| {});
+        let alarm = match &restored {
+            Some(restored) => storage.alarm_after_restore(restored.alarm_before)?,
+            None => None,
+        };
+        if !storage.alarm_order.is_waiting() {
+            storage
+                .held
+                .release()
+                .map_err(|error| cannot_open(&error))?;
+        }
+        if restored.is_some() || is_in_doubt {
+            let weak = Rc::downgrade(&storage);
+            storage.confirm_when_durable(Some(storage.gate.hold()), move |outcome| {
+                if let (Ok(()), Some(storage)) = (outcome, weak.upgrade()) {
+                    storage.is_in_doubt.set(false);
+                    if let Some(alarm) = alarm {
+                        storage.alarm_is_durable(alarm);
+                    }
+                }
+            });
         }
         Ok(storage)
     }
@@ -221,6 +264,7 @@ impl ObjectStorage {
         self.cancel_cursors(reason);
         self.explicit.borrow_mut().clear();
         drop(database);
+        self.held.discard();
         self.batch.take()
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Violation;
+use super::{Mark, Violation};
 use crate::trace::Trace;
 
 /// The promise that is checked here.
@@ -19,7 +19,7 @@ pub const PROMISE: &str = "an object runs once at a time";
 /// If an event of an activation does not name its object, which the runtime's do.
 pub fn check(trace: &Trace) -> Result<(), Violation> {
     let mut living = BTreeSet::new();
-    for event in trace.events() {
+    for (number, event) in trace.events().enumerate() {
         match event.name() {
             "activation_start" => {
                 let object = event.text("object").expect("the event names its object");
@@ -28,7 +28,7 @@ pub fn check(trace: &Trace) -> Result<(), Violation> {
                         "{object}: an activation began at +{:?} while another one lived",
                         event.at()
                     );
-                    return Err(Violation::new(PROMISE, why));
+                    return Err(Violation::new(PROMISE, why).at(Mark::Event(number)));
                 }
             }
             "activation_end" => {

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    io::IsTerminal as _,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     thread,
@@ -10,17 +11,19 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     Expectation, Listed,
-    command::{asked_for, is_about_the_object, progress_bar},
+    campaign::is_about_the_object,
+    command::asked_for,
     plans::pool::Workers,
     pool::{self, GoOn},
     strategy::Strategy,
     sweep::{Options, sweep_with},
     why::why_with,
-    worker::{AfterFailure, Task},
+    seeds, target,
+    worker::{AfterFailure, Repeat, Task},
 };
 use crate::{FaultKind, Seed, Suite, shrink::shrink_with};
 
@@ -40,9 +43,9 @@ pub(super) enum Ask {
         /// Save the smallest plan here
         #[arg(long)]
         save: Option<PathBuf>,
-        /// How many seconds it may take; as long as it takes if left out
-        #[arg(long)]
-        seconds: Option<u64>,
+        /// How long it may take: 500ms, 10s; as long as it takes if left out
+        #[arg(long, value_parser = seeds::time)]
+        time: Option<Duration>,
         /// How many plans may be run
         #[arg(long, default_value_t = 100_000)]
         runs: u64,
@@ -94,7 +97,8 @@ pub(super) struct Which {
     /// The suite
     suite: String,
     /// The seed; 0 if neither it nor a plan is given
-    seed: Option<u64>,
+    #[arg(value_parser = seeds::seed)]
+    seed: Option<Seed>,
     /// A plan that was saved, instead of the seed's own
     #[arg(long, conflicts_with = "seed")]
     plan: Option<PathBuf>,
@@ -105,7 +109,7 @@ impl Which {
         let suite = asked_for(suites, Some(&self.suite))?[0].suite();
         let plan = match &self.plan {
             Some(path) => read_plan(&suite, path)?,
-            None => suite.plan(Seed(self.seed.unwrap_or(0))),
+            None => suite.plan(self.seed.unwrap_or(Seed(0))),
         };
         Ok((suite, plan))
     }
@@ -143,12 +147,11 @@ pub(super) fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
         Ask::Shrink {
             which,
             save,
-            seconds,
+            time,
             runs,
             jobs,
         } => {
             let (suite, plan) = which.find(suites)?;
-            let time = seconds.map(Duration::from_secs);
             let mut workers = Workers::new(suite.name(), jobs_or_cores(jobs), time);
             let shrunk = shrink_with(&suite, &plan, runs, &mut workers)?;
             match save {
@@ -189,7 +192,8 @@ pub(super) fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
             print!("{swept}");
             println!("{} runs", swept.strikes.len());
             if let Some(first) = swept.broken().next() {
-                let path = Path::new("target/dormouse")
+                let path = target::folder()
+                    .join("dormouse")
                     .join(suite.name())
                     .join("sweep.json");
                 let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
@@ -236,6 +240,14 @@ pub(super) fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
     }
 }
 
+fn progress_bar(length: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len}, {eta} left");
+    ProgressBar::new(length).with_style(style.expect("the template is right"))
+}
+
 fn show(bar: &ProgressBar, done: usize, of: usize) {
     bar.set_length(of as u64);
     bar.set_position(done as u64);
@@ -269,13 +281,14 @@ fn compare(suites: &[Listed], searches: u64, jobs: usize) -> anyhow::Result<Stri
                 first: search * SEARCHES_APART,
                 count: SEARCH_SEEDS_MAX,
                 after_failure: AfterFailure::Stop,
+                repeat: Repeat::Once,
                 strategy,
             }));
         }
     }
     let bar = progress_bar(tasks.len() as u64);
     let mut sums = std::collections::BTreeMap::<(String, Strategy), Searches>::new();
-    pool::run(tasks, jobs, |finished| {
+    pool::run(tasks.into_iter(), jobs, |finished| {
         bar.inc(1);
         let sum = sums
             .entry((finished.task.suite.clone(), finished.task.strategy))
@@ -290,7 +303,7 @@ fn compare(suites: &[Listed], searches: u64, jobs: usize) -> anyhow::Result<Stri
         }
         sum.worked += finished.summary.worked;
         sum.runs += finished.summary.seeds;
-        GoOn::Yes
+        Ok(GoOn::Yes)
     })
     .context("cannot run worker processes")?;
     bar.finish_and_clear();

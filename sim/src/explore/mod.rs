@@ -4,8 +4,12 @@
 //!   seed and not the campaign; [`watchdog`] finds the hangs;
 //! - [`test()`] is what a `#[test]` runs: its seeds one after another, in its own process;
 //! - [`strategy`] says where plans come from; [`regressions`] are run before all others;
-//! - [`report`] says what was found, made small by [`crate::shrink`]; [`table`] how much was searched, [`blind_spots`] what was never seen;
-//! - [`sweep`](mod@sweep) strikes each injection point of one plan, [`why`] looks for the event that decided; [`closer`] has their commands.
+//! - [`campaign`] runs the seeds that were asked for and can be taken up again after a kill; [`tally`] is what came of it so far, and what shards are
+//!   joined from; [`report`] says what was found, made small by [`crate::shrink`], [`table`] how much was searched, [`blind_spots`] what was never seen;
+//!   [`junit`] and [`github`] tell the same to CI;
+//! - [`replay`] looks at one run, with [`logs`] if wanted; [`sweep`](mod@sweep) strikes each injection point of one plan, [`why`] looks for the event that
+//!   decided; [`closer`] has the commands of the last two;
+//! - [`seeds`] and [`environment`] are how all of this is asked for.
 
 #![allow(
     clippy::disallowed_methods,
@@ -14,15 +18,25 @@
 )]
 
 pub mod blind_spots;
+mod campaign;
 mod closer;
 pub mod command;
+mod environment;
+mod github;
+mod junit;
+mod logs;
 pub(crate) mod plans;
 pub mod pool;
+mod ranges;
 pub mod regressions;
+mod replay;
 pub mod report;
+pub mod seeds;
 pub mod strategy;
 pub mod sweep;
 mod table;
+mod tally;
+mod target;
 mod test;
 mod watchdog;
 pub mod why;
@@ -45,7 +59,8 @@ pub struct Listed {
 }
 
 /// What is expected of a suite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Expectation {
     /// Every seed passes.
     Passes,
@@ -118,8 +133,10 @@ pub struct Summary {
     #[serde(default)]
     pub plans: BTreeMap<u64, String>,
     /// How much virtual time passed in them.
+    #[serde(with = "tally::seconds")]
     pub simulated: Duration,
     /// How much processor time they took, about: the sum of the workers' real time.
+    #[serde(with = "tally::seconds")]
     pub worked: Duration,
     /// How often each kind of fault took effect.
     pub effects: Effects,
@@ -181,13 +198,24 @@ impl Summary {
     }
 }
 
+/// The promise that simulator and objects make together.
+pub(crate) const SAME_RUN: &str = "the same seed gives the same run";
+
+/// Runs one seed, and once more if asked: a trace that differs is a broken promise.
+pub(crate) fn run_repeatedly(suite: &Suite, seed: Seed, repeat: worker::Repeat) -> Run {
+    let mut run = run_seed(suite, seed, Detail::Brief);
+    if repeat == worker::Repeat::Twice {
+        let again = run_seed(suite, seed, Detail::Brief);
+        if again.hash != run.hash {
+            let why = format!("trace {:016x} the first time, {:016x} the second", run.hash, again.hash);
+            run.violation = Some(Violation::new(SAME_RUN, why));
+        }
+    }
+    run
+}
+
 /// The promise that runtime and simulator make for themselves.
 pub(crate) const NO_PANIC: &str = "runtime and simulator do not panic";
-
-/// Whether this runs where nothing may be added to the sources.
-pub(crate) fn is_ci() -> bool {
-    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
-}
 
 /// Runs one seed; a panic of the simulator or the runtime is a broken promise of theirs.
 pub(crate) fn run_seed(suite: &Suite, seed: Seed, detail: Detail) -> Run {

@@ -6,13 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::{
+    plans::RunsPlans,
+    regressions,
+    replay::{Format, headline},
+    run_plan,
+};
 use crate::{
     Detail, Run, Seed, Suite, Texts, Violation,
     plan::PlanError,
     shrink::{ShrinkError, Shrunk, shrink_with},
+    trace::chrome,
 };
-
-use super::{plans::RunsPlans, regressions, run_plan};
 
 /// How many lines of the story are printed; the files have all of it.
 const STORY_LINES_MAX: usize = 60;
@@ -22,13 +27,12 @@ const STORY_LINES_MAX: usize = 60;
 pub struct Report {
     suite: String,
     /// What failed: a seed, or a plan by its file.
-    subject: String,
-    /// The folder of the files, below that of the suite.
-    folder: String,
+    subject: Subject,
     position: String,
     violation: Violation,
     texts: Texts,
     hash: u64,
+    page: String,
     /// Whether another process saw the same run.
     confirmation: Confirmation,
     again: String,
@@ -36,6 +40,15 @@ pub struct Report {
     shrunk: Option<(Shrunk, Texts)>,
     /// Why there is no smallest plan, or where it is kept.
     notes: Vec<String>,
+}
+
+/// What a report is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// How it is called, at the beginning of a sentence.
+    pub name: String,
+    /// The folder of its files, below that of the suite.
+    pub folder: String,
 }
 
 /// Whether a failure was seen a second time, in a fresh process.
@@ -65,40 +78,38 @@ impl Report {
         confirmation: Confirmation,
     ) -> Result<Self, String> {
         let run = super::run_seed(suite, seed, Detail::Full);
-        let (position, again) = (position.into(), again.into());
-        let subject = format!("seed {seed}");
-        let plan = || suite.plan(seed);
-        Self::of_run(suite, run, &plan, (subject, seed.to_string()), position, again, confirmation)
+        let subject = Subject {
+            name: format!("seed {seed}"),
+            folder: seed.to_string(),
+        };
+        Self::of_run(suite, run, &|| suite.plan(seed), subject, (position.into(), again.into()), confirmation)
     }
 
-    /// Runs a plan again with everything kept. `subject` says what it is, `folder` where its files go.
+    /// Runs a plan again with everything kept.
     ///
     /// # Errors
     /// It is no plan of this suite, or it passes now.
     pub fn of_plan(
         suite: &Suite,
         plan: &str,
-        (subject, folder): (String, String),
+        subject: Subject,
         position: impl Into<String>,
         again: impl Into<String>,
         confirmation: Confirmation,
     ) -> Result<Self, String> {
-        let run = run_plan(suite, plan, Detail::Full)
-            .map_err(|error: PlanError| format!("{subject}: {error}"))?;
-        let (position, again) = (position.into(), again.into());
-        let plan = || plan.to_owned();
-        Self::of_run(suite, run, &plan, (subject, folder), position, again, confirmation)
+        let run = run_plan(suite, plan, Detail::Full).map_err(|error: PlanError| format!("{}: {error}", subject.name))?;
+        Self::of_run(suite, run, &|| plan.to_owned(), subject, (position.into(), again.into()), confirmation)
     }
 
     fn of_run(
         suite: &Suite,
         run: Run,
         plan: &dyn Fn() -> String,
-        (subject, folder): (String, String),
-        position: String,
-        again: String,
+        subject: Subject,
+        (position, again): (String, String),
         confirmation: Confirmation,
     ) -> Result<Self, String> {
+        let page = Format::Html.write(&run, &headline(suite.name(), &subject.folder, &run, &again));
         let Run {
             violation: Some(violation),
             hash,
@@ -107,8 +118,9 @@ impl Report {
         } = run
         else {
             return Err(format!(
-                "{subject} of `{}` failed and passes now: something in the objects' code escapes the simulation, such as iteration over a \
+                "{} of `{}` failed and passes now: something in the objects' code escapes the simulation, such as iteration over a \
                  HashMap, a static, or a clock or randomness of the operating system",
+                subject.name,
                 suite.name()
             ));
         };
@@ -117,15 +129,16 @@ impl Report {
             plan: String::new(),
             story: String::new(),
             trace: String::new(),
+            entries: Vec::new(),
         });
         Ok(Self {
             suite: suite.name().to_owned(),
             subject,
-            folder,
             position,
             violation,
             texts,
             hash,
+            page,
             confirmation,
             again,
             shrunk: None,
@@ -137,22 +150,17 @@ impl Report {
     pub(crate) fn shrink(&mut self, suite: &Suite, runs_max: u64, runner: &mut dyn RunsPlans) {
         let failed = match shrink_with(suite, &self.texts.plan_json, runs_max, runner) {
             Ok(shrunk) => match run_plan(suite, &shrunk.plan, Detail::Full) {
-                Ok(Run {
-                    violation: Some(violation),
-                    hash,
-                    texts: Some(texts),
-                    ..
-                }) if hash == shrunk.hash => {
-                    self.violation = violation;
+                Ok(run) if run.hash == shrunk.hash && run.violation.is_some() => {
+                    self.page = Format::Html.write(&run, &headline(suite.name(), &self.subject.folder, &run, &self.again));
+                    let texts = run.texts.expect("they were asked for");
                     let original = std::mem::replace(&mut self.texts, texts);
+                    self.violation = run.violation.expect("it was just looked at");
                     self.shrunk = Some((shrunk, original));
                     return;
                 }
                 _ => "the smallest plan gives another run each time: something in the objects' code escapes the simulation".to_owned(),
             },
-            Err(ShrinkError::Passes) => {
-                "as a plan it breaks nothing: something in the objects' code escapes the simulation".to_owned()
-            }
+            Err(ShrinkError::Passes) => "as a plan it breaks nothing: something in the objects' code escapes the simulation".to_owned(),
             Err(error) => error.to_string(),
         };
         self.notes.push(format!("whole    not made smaller: {failed}"));
@@ -167,7 +175,12 @@ impl Report {
         });
     }
 
-    /// Writes plan and trace below `folder`; returns where.
+    /// The promise that was broken.
+    pub fn violation(&self) -> &Violation {
+        &self.violation
+    }
+
+    /// Writes plan, trace, page and report below `folder`; returns where.
     ///
     /// # Errors
     /// The files cannot be written.
@@ -175,15 +188,26 @@ impl Report {
         let folder = folder
             .join("dormouse")
             .join(&self.suite)
-            .join(&self.folder);
+            .join(&self.subject.folder);
         fs::create_dir_all(&folder)?;
+        let trace_json = chrome::json(&self.texts.entries);
+        let report = self.text(None);
+        let mut files = vec![
+            ("plan.json", &self.texts.plan_json),
+            ("trace.txt", &self.texts.trace),
+            ("trace.json", &trace_json),
+            ("report.html", &self.page),
+            ("report.txt", &report),
+        ];
         if let Some((_, original)) = &self.shrunk {
-            fs::write(folder.join("whole-plan.json"), &original.plan_json)?;
-            fs::write(folder.join("whole-trace.txt"), &original.trace)?;
+            files.extend([("whole-plan.json", &original.plan_json), ("whole-trace.txt", &original.trace)]);
         }
-        fs::write(folder.join("plan.json"), &self.texts.plan_json)?;
-        fs::write(folder.join("trace.txt"), &self.texts.trace)?;
-        fs::write(folder.join("report.txt"), self.text(None))?;
+        for (name, content) in files {
+            // Two processes may report the same seed at once: each file is that of one of them, whole.
+            let new = folder.join(format!(".{name}.{}", std::process::id()));
+            fs::write(&new, content)?;
+            fs::rename(new, folder.join(name))?;
+        }
         Ok(folder)
     }
 
@@ -201,7 +225,7 @@ impl Report {
         writeln!(
             out,
             "{} broke `{}` of suite {} ({})",
-            self.subject, self.violation.promise, self.suite, self.position
+            self.subject.name, self.violation.promise, self.suite, self.position
         )?;
         match &self.shrunk {
             Some((shrunk, _)) => writeln!(out, "\n{shrunk}")?,
@@ -240,14 +264,10 @@ impl Report {
         }
         writeln!(out, "again    {}", self.again)?;
         if let Some(files) = files {
-            let whole = if self.shrunk.is_some() {
-                ",whole-plan.json,whole-trace.txt"
-            } else {
-                ""
-            };
+            let whole = if self.shrunk.is_some() { ",whole-plan.json,whole-trace.txt" } else { "" };
             writeln!(
                 out,
-                "files    {}/{{plan.json,trace.txt,report.txt{whole}}}",
+                "files    {}/{{plan.json,trace.txt,trace.json,report.html,report.txt{whole}}}",
                 files.display()
             )?;
         }

@@ -34,11 +34,15 @@ pub enum FaultKind {
     SlowSync,
     /// A sync fails; what it covered never becomes durable.
     FailSync,
+    /// One of the open sockets between two machines is cut: what is under way on it is lost, and each end hears of it in its own time.
+    CutSocket,
+    /// One direction of one of the open sockets carries nothing any more, and nobody is told before the faults are healed.
+    HalfOpenSocket,
 }
 
 impl FaultKind {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
+    /// Those that happen to every object, whether it has sockets or not.
+    pub const WITHOUT_SOCKETS: [Self; 9] = [
         Self::ProcessCrash,
         Self::PowerLoss,
         Self::Hibernate,
@@ -48,6 +52,24 @@ impl FaultKind {
         Self::SlowLinks,
         Self::SlowSync,
         Self::FailSync,
+    ];
+
+    /// Those that happen to sockets.
+    pub const OF_SOCKETS: [Self; 2] = [Self::CutSocket, Self::HalfOpenSocket];
+
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::ProcessCrash,
+        Self::PowerLoss,
+        Self::Hibernate,
+        Self::Evict,
+        Self::LoseCall,
+        Self::LoseReply,
+        Self::SlowLinks,
+        Self::SlowSync,
+        Self::FailSync,
+        Self::CutSocket,
+        Self::HalfOpenSocket,
     ];
 
     /// The kind in words, as in reports.
@@ -62,6 +84,8 @@ impl FaultKind {
             Self::SlowLinks => "slow links",
             Self::SlowSync => "slow sync",
             Self::FailSync => "fail sync",
+            Self::CutSocket => "cut socket",
+            Self::HalfOpenSocket => "half-open socket",
         }
     }
 
@@ -157,7 +181,9 @@ impl fmt::Display for Fault {
             | FaultKind::Evict
             | FaultKind::LoseCall
             | FaultKind::LoseReply
-            | FaultKind::FailSync => Ok(()),
+            | FaultKind::FailSync
+            | FaultKind::CutSocket
+            | FaultKind::HalfOpenSocket => Ok(()),
         }
     }
 }
@@ -196,6 +222,14 @@ pub const KEY_VALUE_POINTS: [&str; 5] = [
 /// ([`Scenario::also_at`](crate::Scenario::also_at)).
 pub const DELETE_ALL_POINT: &str = "delete_all";
 
+/// The injection points of sockets: a scenario that uses some asks for them ([`Scenario::also_at`](crate::Scenario::also_at)).
+pub const SOCKET_POINTS: [&str; 4] = [
+    "socket_accept",
+    "socket_event",
+    "socket_read",
+    "socket_send",
+];
+
 /// Which faults a scenario is run with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults {
@@ -204,10 +238,10 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Every kind there is, at most six in a run.
+    /// Every kind that can happen to any object, at most six in a run. A scenario with sockets adds [those of sockets](Self::and_sockets).
     pub fn all() -> Self {
         Self {
-            kinds: FaultKind::ALL.to_vec(),
+            kinds: FaultKind::WITHOUT_SOCKETS.to_vec(),
             most: 6,
         }
     }
@@ -226,6 +260,13 @@ impl Faults {
             kinds: kinds.into_iter().collect(),
             most: 6,
         }
+    }
+
+    /// The faults of sockets as well.
+    #[must_use]
+    pub fn and_sockets(mut self) -> Self {
+        self.kinds.extend(FaultKind::OF_SOCKETS);
+        self
     }
 
     /// All but this kind.

@@ -4,7 +4,7 @@
 //! the [`director`] for the next one; when nothing is ready, virtual time jumps to what is due next. So what a run does is a function of its
 //! plan, its seed and its tape alone, and not of the order in which the executor underneath polls its tasks.
 //!
-//! The simulated twins of the runtime's ports: [`disk`], [`links`], and the small ones in [`ports`].
+//! The simulated twins of the runtime's ports: [`disk`], [`links`], [`sockets`], and the small ones in [`ports`].
 
 pub(crate) mod completion;
 pub(crate) mod current;
@@ -14,18 +14,19 @@ pub(crate) mod links;
 pub(crate) mod machine;
 pub(crate) mod oracle;
 pub(crate) mod ports;
+pub(crate) mod sockets;
 
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    rc::Rc,
+    rc::{Rc, Weak},
     time::Duration,
 };
 
 use dormouse::{
     Env, NodeBuilder, StartError,
-    platform::{Leg, Platform},
+    platform::{Leg, Platform, SocketEnd},
 };
 
 use self::{
@@ -36,9 +37,10 @@ use self::{
     machine::{Life, Machine},
     oracle::DurabilityOracle,
     ports::{SimClock, SimEntropy, SimNetwork, SimSpawn},
+    sockets::SimSocket,
 };
 use crate::{
-    check::{Violation, assertions},
+    check::{Mark, Violation, assertions},
     executor::{self, Activity},
     fault::{
         Fault, FaultKind, SERVER, Trigger,
@@ -71,6 +73,9 @@ pub(crate) struct World {
     /// What is to be done to the node as soon as nothing of it is being polled.
     to_do: RefCell<Vec<FaultKind>>,
     links: RefCell<BTreeMap<(String, String), u64>>,
+    /// Every socket that was opened, in this order.
+    pub(crate) sockets: RefCell<Vec<Weak<SimSocket>>>,
+    sockets_made: Cell<u64>,
     serves: NodeBuilder,
     moments: Cell<u64>,
     /// What happened so far, one thing after the other.
@@ -151,6 +156,8 @@ impl World {
             crashed: RefCell::default(),
             to_do: RefCell::default(),
             links: RefCell::default(),
+            sockets: RefCell::default(),
+            sockets_made: Cell::new(0),
             serves,
             moments: Cell::new(0),
             happenings: RefCell::default(),
@@ -229,7 +236,12 @@ impl World {
         self.agenda.borrow_mut().add_for(actor, new)
     }
 
-    pub(crate) fn violated(&self, violation: Violation) {
+    /// Somebody saw a promise broken: at what happened last, unless the violation says otherwise.
+    pub(crate) fn violated(&self, mut violation: Violation) {
+        let events = self.trace.borrow().events().len();
+        if violation.marks.is_empty() && events > 0 {
+            violation.marks.push(Mark::Event(events - 1));
+        }
         self.violations.borrow_mut().push(violation);
     }
 
@@ -248,6 +260,40 @@ impl World {
         let number = links.entry((from.to_owned(), to.to_owned())).or_default();
         *number += 1;
         *number
+    }
+
+    pub(crate) fn next_socket(&self) -> u64 {
+        self.sockets_made.set(self.sockets_made.get() + 1);
+        self.sockets_made.get()
+    }
+
+    fn living_sockets(&self) -> Vec<Rc<SimSocket>> {
+        let mut sockets = self.sockets.borrow_mut();
+        sockets.retain(|socket| socket.strong_count() > 0);
+        sockets.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// One of the sockets between two machines that are open now; which one is drawn.
+    fn draw_socket(&self, kind: FaultKind) -> Option<(Rc<SimSocket>, u64)> {
+        let open: Vec<_> = self
+            .living_sockets()
+            .into_iter()
+            .filter(|socket| socket.is_open())
+            .collect();
+        let which = self.faults.borrow().effects.of(kind);
+        let mut draw = self.seed.draw("faults", kind.label(), which);
+        let count = u64::try_from(open.len()).ok().filter(|&count| count > 0)?;
+        let taken = usize::try_from(draw.below(count)).expect("below a length");
+        Some((Rc::clone(&open[taken]), draw.number()))
+    }
+
+    /// Whether `holder` is a client on a machine of its own; all other code runs beside the objects.
+    pub(crate) fn is_client(&self, holder: &str) -> bool {
+        let machines = self.machines.borrow();
+        machines
+            .iter()
+            .skip(1)
+            .any(|machine| *machine.name == *holder)
     }
 
     // Machines.
@@ -582,6 +628,23 @@ impl World {
             FaultKind::Hibernate | FaultKind::Evict => self.to_do.borrow_mut().push(fault.kind),
             FaultKind::LoseCall => self.faults.borrow_mut().lose_next(Leg::Call),
             FaultKind::LoseReply => self.faults.borrow_mut().lose_next(Leg::Reply),
+            FaultKind::CutSocket => {
+                if let Some((socket, _)) = self.draw_socket(fault.kind) {
+                    self.note_socket_fault(fault.kind, &socket);
+                    socket.cut();
+                }
+            }
+            FaultKind::HalfOpenSocket => {
+                if let Some((socket, drawn)) = self.draw_socket(fault.kind) {
+                    let from = if drawn % 2 == 0 {
+                        SocketEnd::Near
+                    } else {
+                        SocketEnd::Far
+                    };
+                    self.note_socket_fault(fault.kind, &socket);
+                    socket.silence(from);
+                }
+            }
             FaultKind::SlowLinks => {
                 self.note_fault(fault.kind);
                 self.faults.borrow_mut().slow_links(by);
@@ -606,6 +669,11 @@ impl World {
         }
         self.note_fault(kind);
         life.die();
+        for socket in self.living_sockets() {
+            if socket.is_of(&life) {
+                socket.cut();
+            }
+        }
         if kind == FaultKind::PowerLoss {
             let mut draw = self
                 .drawing_seed()
@@ -628,6 +696,14 @@ impl World {
         trace
             .record(self.now(), &life.machine, "FAULT")
             .text("kind", kind);
+        self.faults.borrow_mut().effects.add(kind, 1);
+    }
+
+    fn note_socket_fault(&self, kind: FaultKind, socket: &SimSocket) {
+        self.note("FAULT", |recorder| {
+            recorder.text("kind", kind);
+            recorder.number("socket", socket.number());
+        });
         self.faults.borrow_mut().effects.add(kind, 1);
     }
 
@@ -656,6 +732,11 @@ impl World {
     pub(crate) fn heal(&self) {
         self.note("healed", |_| {});
         self.faults.borrow_mut().heal();
+        for socket in self.living_sockets() {
+            if socket.is_silent() {
+                socket.cut(); // it is found out now
+            }
+        }
     }
 
     /// Ends everything, and hands out what was recorded.
@@ -671,6 +752,7 @@ impl World {
         drop(machines);
         drop(self.server.borrow_mut().take());
         drop(self.agenda.take());
+        self.sockets.borrow_mut().clear();
         self.crashed.borrow_mut().clear();
         for kind in FaultKind::ALL {
             self.see_what_took_effect(kind);

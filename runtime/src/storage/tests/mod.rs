@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    alarm::AlarmSink,
     gate::output::OutputGate,
     platform::{Clock, Disk, Entropy, Instant, Link, Links, LocalBoxFuture, Spawn, WallTime},
 };
@@ -42,6 +43,15 @@ const NOW: i64 = 1_700_000_000_123;
 
 /// How many turns a test's code may take.
 const TURNS_MAX: usize = 100;
+
+/// A scheduler that does as it is told at once, for tests that are about something else.
+pub(super) struct NoScheduler;
+
+impl AlarmSink for NoScheduler {
+    fn schedule(&self, _: Option<WallTime>) -> Result<LocalBoxFuture<'static, Result<()>>> {
+        Ok(Box::pin(std::future::ready(Ok(()))))
+    }
+}
 
 /// A node with one object that can be opened again and again.
 struct Node {
@@ -95,6 +105,7 @@ impl Node {
             now: Rc::new(|| WallTime::from_millis(NOW)),
             delete_all_deletes_alarm: self.delete_all_deletes_alarm,
             links: Rc::new(NoLinks),
+            alarms: Rc::new(NoScheduler),
         };
         let activation = ActivationStorage::open(ActivationSetup {
             storage: setup,

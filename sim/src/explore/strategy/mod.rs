@@ -14,7 +14,7 @@ mod pct;
 use serde::{Deserialize, Serialize};
 
 use self::coverage::Corpus;
-use super::{run_plan, run_seed};
+use super::{run_plan, run_repeatedly, worker::Repeat};
 use crate::{Detail, Run, Seed, Suite};
 
 /// Where plans come from.
@@ -71,9 +71,10 @@ impl Searcher {
     }
 
     /// Runs the plan that the strategy makes of `seed`. Gives the plan as well, if it is not the seed's own.
-    pub(super) fn run(&mut self, suite: &Suite, seed: Seed) -> (Run, Option<String>) {
+    /// A random one is repeated, if asked.
+    pub(super) fn run(&mut self, suite: &Suite, seed: Seed, repeat: Repeat) -> (Run, Option<String>) {
         let (plan, detail) = match self.strategy {
-            Strategy::Random => return (run_seed(suite, seed, Detail::Brief), None),
+            Strategy::Random => return (run_repeatedly(suite, seed, repeat), None),
             Strategy::Pct => (pct::plan(suite, seed), Detail::Brief),
             Strategy::Coverage => (self.corpus.plan(suite, seed), Detail::Anatomy),
         };

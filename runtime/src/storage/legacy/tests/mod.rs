@@ -91,6 +91,7 @@ impl Node {
             now: Rc::new(|| WallTime::from_millis(0)),
             links: Rc::clone(&self.links) as Rc<dyn Links>,
             delete_all_deletes_alarm: self.delete_all_deletes_alarm.get(),
+            alarms: Rc::new(crate::storage::tests::NoScheduler),
         })?;
         Ok(Object {
             storage,

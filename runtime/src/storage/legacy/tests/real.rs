@@ -42,6 +42,7 @@ fn open(platform: &Platform, links: Rc<dyn Links>) -> (Rc<LegacyStorage>, Rc<Out
         now: Rc::new(|| WallTime::from_millis(0)),
         links,
         delete_all_deletes_alarm: true,
+        alarms: Rc::new(crate::storage::tests::NoScheduler),
     });
     (storage.expect("the storage opens"), gate)
 }
