@@ -201,7 +201,15 @@ fn the_report_tells_the_smallest_plan_and_how_large_it_was() {
 
 #[test]
 fn a_sweep_names_the_points_and_the_verdict_at_each() {
-    let output = dormouse(&["sweep", "counter", "3", "--kind", "power_loss", "--pairs", "20"]);
+    let output = dormouse(&[
+        "sweep",
+        "counter",
+        "3",
+        "--kind",
+        "power_loss",
+        "--pairs",
+        "20",
+    ]);
     let text = out(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", err(&output));
     let committed = text
@@ -253,7 +261,8 @@ fn a_failure_that_a_strategy_found_is_told_with_its_plan_and_found_again() {
 fn a_suite_that_tests_nothing_says_so() {
     // One seed does not cut a purge short, and a purge that is not cut short leaves nothing.
     let text = out(&dormouse(&["explore", "mailbox", "--seeds", "1"]));
-    let never = "mailbox                   `a start removes what an earlier purge left` never held (";
+    let never =
+        "mailbox                   `a start removes what an earlier purge left` never held (";
     assert!(text.contains(&format!("never seen\n{never}")), "{text}");
     let text = out(&dormouse(&["explore", "mailbox", "--seeds", "400"]));
     assert!(!text.contains(never), "{text}");

@@ -159,7 +159,11 @@ fn a_regression_that_cannot_be_read_is_told_with_its_file_and_no_seed_is_run() {
     let newer = plan.replace("\"format\": 1", "\"format\": 2");
     for (name, content, message) in [
         ("newer.json", &*newer, "newer.json: plan has format 2"),
-        ("cut.json", &plan[..200], "cut.json: plan cannot be read, line "),
+        (
+            "cut.json",
+            &plan[..200],
+            "cut.json: plan cannot be read, line ",
+        ),
         (
             "forgetful_counter.seeds",
             "99999999999999999999",

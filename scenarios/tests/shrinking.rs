@@ -120,7 +120,13 @@ fn a_mailbox_that_trusts_takes_two_deliveries_a_purge_and_a_fault_within_it() {
 #[test]
 fn a_limit_in_memory_takes_one_request_more_than_it_allows_and_patience() {
     // Three are allowed in a minute, and a fourth passes because the object has hibernated after ten seconds without a request.
-    smallest("memory_limiter", "no more pass than the limit allows", 4, 1, 0);
+    smallest(
+        "memory_limiter",
+        "no more pass than the limit allows",
+        4,
+        1,
+        0,
+    );
 }
 
 #[test]
@@ -151,7 +157,11 @@ fn the_smallest_plan_is_saved_with_its_order_and_gives_the_saved_hash() {
             .run_plan(&shrunk.plan, Detail::Brief)
             .expect("it was just made");
         assert_eq!(again.hash, shrunk.hash, "{name} seed {seed}");
-        assert_eq!(again.violation, Some(shrunk.violation), "{name} seed {seed}");
+        assert_eq!(
+            again.violation,
+            Some(shrunk.violation),
+            "{name} seed {seed}"
+        );
     }
 }
 

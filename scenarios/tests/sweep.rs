@@ -24,7 +24,10 @@ fn plan(suite: &Suite, ops: &[Value]) -> String {
 #[test]
 fn a_counter_stands_every_loss_at_every_point_of_two_increments() {
     let suite = counter::counter();
-    let two = plan(&suite, &[json!({"Increment": "a"}), json!({"Increment": "a"})]);
+    let two = plan(
+        &suite,
+        &[json!({"Increment": "a"}), json!({"Increment": "a"})],
+    );
     let sweep = sweep(&suite, &two, &Options::default()).expect("it passes by itself");
     assert_eq!(sweep.broken().count(), 0, "{sweep}");
     let passages: u64 = sweep
@@ -34,8 +37,15 @@ fn a_counter_stands_every_loss_at_every_point_of_two_increments() {
         .map(|point| point.times)
         .sum();
     assert!(passages > 40, "two increments make few passages:\n{sweep}");
-    assert_eq!(sweep.strikes.len() as u64, 3 * passages, "each kind at each");
-    let effects = sweep.strikes.iter().filter(|strike| strike.took_effect == 1);
+    assert_eq!(
+        sweep.strikes.len() as u64,
+        3 * passages,
+        "each kind at each"
+    );
+    let effects = sweep
+        .strikes
+        .iter()
+        .filter(|strike| strike.took_effect == 1);
     let crashes = 2 * passages;
     assert!(
         effects.count() as u64 >= crashes,
@@ -46,7 +56,10 @@ fn a_counter_stands_every_loss_at_every_point_of_two_increments() {
 #[test]
 fn pairs_of_faults_are_struck_as_well_and_bounded() {
     let suite = counter::counter();
-    let two = plan(&suite, &[json!({"Increment": "a"}), json!({"Increment": "a"})]);
+    let two = plan(
+        &suite,
+        &[json!({"Increment": "a"}), json!({"Increment": "a"})],
+    );
     let options = Options {
         kinds: vec![FaultKind::ProcessCrash, FaultKind::FailSync],
         pairs: 150,
@@ -59,7 +72,10 @@ fn pairs_of_faults_are_struck_as_well_and_bounded() {
         .collect();
     assert_eq!(pairs.len(), 150);
     let both = pairs.iter().filter(|pair| pair.took_effect == 2).count();
-    assert!(both > 30, "the second fault of a pair hardly ever strikes: {both}");
+    assert!(
+        both > 30,
+        "the second fault of a pair hardly ever strikes: {both}"
+    );
     assert_eq!(sweep.broken().count(), 0, "{sweep}");
 }
 

@@ -43,11 +43,17 @@ fn where_a_fault_decides_it_is_the_fault() {
     let sweep = sweep(&suite, &transfer, &options).expect("nothing else loses it");
     let broken = sweep.broken().next().expect("some crash does");
     let why = why(&suite, &broken.plan).expect("it fails");
-    let kept = why.inevitable.expect("it is inevitable once it has happened");
+    let kept = why
+        .inevitable
+        .expect("it is inevitable once it has happened");
     let decided = at(&why, kept);
     assert!(decided.event.contains("FAULT kind=process crash"), "{why}");
     assert_eq!(decided.failed, DRAWS, "{why}");
-    assert_eq!(at(&why, kept - 1).failed, 0, "without the fault nothing is lost:\n{why}");
+    assert_eq!(
+        at(&why, kept - 1).failed,
+        0,
+        "without the fault nothing is lost:\n{why}"
+    );
 }
 
 #[test]
@@ -60,7 +66,10 @@ fn where_the_calls_alone_decide_it_was_inevitable_from_the_start() {
     // An answer that takes longer than the 50 ms after which it is written saves the day, now and then.
     let nearly_all = why.places.iter().all(|place| place.failed + 1 >= DRAWS);
     assert!(nearly_all, "{why}");
-    assert!(why.to_string().contains("inevitable from the start"), "{why}");
+    assert!(
+        why.to_string().contains("inevitable from the start"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -71,14 +80,20 @@ fn where_the_order_decides_the_rate_rises_on_the_way() {
     let later = json!({"pause": 2, "op": {"Increment": "a"}});
     let of_seed = |seed: u64| {
         let plan = plan(&suite, &json!([[increment], [later]]));
-        why(&suite, &plan.replace("\"seed\":7", &format!("\"seed\":{seed}")))
+        why(
+            &suite,
+            &plan.replace("\"seed\":7", &format!("\"seed\":{seed}")),
+        )
     };
     let why = (0..200)
         .filter_map(|seed| of_seed(seed).ok())
         .find(|why| why.places[0].failed < DRAWS / 2)
         .expect("in one of the seeds it is decided by luck");
     let last = why.places.last().expect("the whole run was tried");
-    assert_eq!(last.failed, DRAWS, "with everything kept nothing changes:\n{why}");
+    assert_eq!(
+        last.failed, DRAWS,
+        "with everything kept nothing changes:\n{why}"
+    );
     assert!(why.inevitable.is_some_and(|kept| kept > 0), "{why}");
 }
 

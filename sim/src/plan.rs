@@ -163,8 +163,7 @@ impl<Op: Debug> fmt::Display for Plan<Op> {
         }
         let out_of_order = self.tape.iter().enumerate();
         for (number, choice) in out_of_order.filter(|(_, choice)| choice.taken > 0) {
-            let (taken, alternatives, what) =
-                (choice.taken + 1, choice.alternatives, &choice.what);
+            let (taken, alternatives, what) = (choice.taken + 1, choice.alternatives, &choice.what);
             writeln!(
                 f,
                 "  ORDER     but at choice {}, number {taken} of {alternatives} goes first, a {what}",

@@ -6,8 +6,8 @@
 use std::{
     fmt::{self, Debug},
     future::Future,
-    panic::Location,
     ops::RangeInclusive,
+    panic::Location,
     rc::Rc,
     time::Duration,
 };
@@ -16,9 +16,7 @@ use dormouse::{
     DurableObject, Env, Error, NodeBuilder, ObjectClass, Result, Rpc, StorageBackend,
     platform::{LocalBoxFuture, Platform},
 };
-use proptest::{
-    prelude::{BoxedStrategy, Just, Strategy, prop_oneof},
-};
+use proptest::prelude::{BoxedStrategy, Just, Strategy, prop_oneof};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{

@@ -1,7 +1,8 @@
 //! A rate limiter with a sliding window, in key-value storage.
 
 use dormouse::{
-    Date, DurableObject, Env, Method, Request, Response, Result, State, assert::sometimes, durable_object, rpc,
+    Date, DurableObject, Env, Method, Request, Response, Result, State, assert::sometimes,
+    durable_object, rpc,
 };
 use serde::Deserialize;
 

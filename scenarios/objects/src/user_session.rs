@@ -3,7 +3,8 @@
 //! What has expired is not served, and is removed when somebody asks for it.
 
 use dormouse::{
-    Date, DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, assert::sometimes, durable_object, rpc,
+    Date, DurableObject, Env, Method, Request, Response, Result, SqlStorage, State,
+    assert::sometimes, durable_object, rpc,
 };
 use serde::Deserialize;
 

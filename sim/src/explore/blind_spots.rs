@@ -160,8 +160,20 @@ mod tests {
     use super::*;
     use crate::fault::Fault;
 
-    const FULL: Site = Site::new(Kind::Sometimes, "the cache is full", "cache.rs", 7, "mine::cache");
-    const SEEN: Site = Site::new(Kind::Reachable, "it is seen", "cache.rs", 9, "mine::cache::line");
+    const FULL: Site = Site::new(
+        Kind::Sometimes,
+        "the cache is full",
+        "cache.rs",
+        7,
+        "mine::cache",
+    );
+    const SEEN: Site = Site::new(
+        Kind::Reachable,
+        "it is seen",
+        "cache.rs",
+        9,
+        "mine::cache::line",
+    );
     const HOLDS: Site = Site::new(Kind::Always, "it holds", "cache.rs", 11, "mine::cache");
     const OTHER: Site = Site::new(Kind::Sometimes, "elsewhere", "b.rs", 1, "mine::cached");
 

@@ -19,10 +19,11 @@ use super::{
     command::asked_for,
     plans::pool::Workers,
     pool::{self, GoOn},
+    seeds,
     strategy::Strategy,
     sweep::{Options, sweep_with},
+    target,
     why::why_with,
-    seeds, target,
     worker::{AfterFailure, Repeat, Task},
 };
 use crate::{FaultKind, Seed, Suite, shrink::shrink_with};
@@ -228,7 +229,9 @@ pub(super) fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
             }
             asked.retain(|listed| listed.expectation == Expectation::IsFound);
             if asked.is_empty() {
-                bail!("only suites with a bug can be searched for it: `dormouse list` says which they are");
+                bail!(
+                    "only suites with a bug can be searched for it: `dormouse list` says which they are"
+                );
             }
             print!("{}", compare(&asked, searches.max(1), jobs_or_cores(jobs))?);
             Ok(true)

@@ -3,12 +3,7 @@
 //! Exit codes: 0 all as expected, 1 something was found (or not found), 2 the command was used wrongly or could not do its work.
 
 use std::{
-    io::Write as _,
-    num::NonZeroUsize,
-    panic::Location,
-    path::PathBuf,
-    process::ExitCode,
-    thread,
+    io::Write as _, num::NonZeroUsize, panic::Location, path::PathBuf, process::ExitCode, thread,
     time::Duration,
 };
 
@@ -175,7 +170,9 @@ pub(super) struct Finding {
 /// Runs the command with the program's arguments.
 pub fn main(suites: &[Listed]) -> ExitCode {
     let arguments = Arguments::parse(); // ends the program with code 2 for wrong usage
-    let ask = arguments.command.unwrap_or_else(|| Ask::Explore(Explore::default()));
+    let ask = arguments
+        .command
+        .unwrap_or_else(|| Ask::Explore(Explore::default()));
     match carry_out(suites, ask) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -266,31 +263,52 @@ fn environment() -> anyhow::Result<Environment> {
 /// The options, and where they say nothing the environment.
 fn campaign(options: &Explore, environment: &Environment) -> anyhow::Result<Campaign> {
     let time = options.time.or(environment.time);
-    let seeds = options.seeds.or(environment.seeds).or(environment.seed.map(|Seed(seed)| Seeds::Range(seed, seed.saturating_add(1))));
+    let seeds = options.seeds.or(environment.seeds).or(environment
+        .seed
+        .map(|Seed(seed)| Seeds::Range(seed, seed.saturating_add(1))));
     let range = match (seeds, options.first) {
-        (Some(Seeds::Range(..)), Some(_)) if options.seeds.is_some() => bail!("--seeds says where to begin, and so does --first: leave one of them out"),
+        (Some(Seeds::Range(..)), Some(_)) if options.seeds.is_some() => {
+            bail!("--seeds says where to begin, and so does --first: leave one of them out")
+        }
         (Some(Seeds::Range(first, end)), None) => first..end,
-        (Some(Seeds::Range(..)), Some(Seed(first))) => Seeds::Count(SEEDS_DEFAULT).from(first).map_err(anyhow::Error::msg)?,
-        (Some(count), first) => count.from(first.unwrap_or(Seed(0)).0).map_err(anyhow::Error::msg)?,
+        (Some(Seeds::Range(..)), Some(Seed(first))) => Seeds::Count(SEEDS_DEFAULT)
+            .from(first)
+            .map_err(anyhow::Error::msg)?,
+        (Some(count), first) => count
+            .from(first.unwrap_or(Seed(0)).0)
+            .map_err(anyhow::Error::msg)?,
         // Until the time is over.
         (None, first) if time.is_some() => first.unwrap_or(Seed(0)).0..u64::MAX,
-        (None, first) => Seeds::Count(SEEDS_DEFAULT).from(first.unwrap_or(Seed(0)).0).map_err(anyhow::Error::msg)?,
+        (None, first) => Seeds::Count(SEEDS_DEFAULT)
+            .from(first.unwrap_or(Seed(0)).0)
+            .map_err(anyhow::Error::msg)?,
     };
-    let jobs = options.jobs.or(environment.jobs).or_else(|| thread::available_parallelism().ok());
+    let jobs = options
+        .jobs
+        .or(environment.jobs)
+        .or_else(|| thread::available_parallelism().ok());
     let twice = options.check_determinism || environment.check_determinism == Some(true);
     Ok(Campaign {
         asked: Asked {
             seeds: range,
             shard: options.shard.or(environment.shard),
             by_time: time.is_some(),
-            after_failure: if options.keep_going { AfterFailure::GoOn } else { AfterFailure::Stop },
+            after_failure: if options.keep_going {
+                AfterFailure::GoOn
+            } else {
+                AfterFailure::Stop
+            },
             repeat: if twice { Repeat::Twice } else { Repeat::Once },
             strategy: options.strategy,
         },
         time,
         jobs: jobs.map_or(1, NonZeroUsize::get),
         checkpoint: options.checkpoint.clone(),
-        after_kill: if options.resume { AfterKill::Resume } else { AfterKill::Refuse },
+        after_kill: if options.resume {
+            AfterKill::Resume
+        } else {
+            AfterKill::Refuse
+        },
     })
 }
 
@@ -301,17 +319,27 @@ fn explore(suites: &[Listed], options: &Explore) -> anyhow::Result<bool> {
     let closer = Closer {
         jobs: campaign.jobs,
         strategy: options.strategy,
-        shrink: options.shrink.or(environment.shrink).unwrap_or(Limits::default().time),
+        shrink: options
+            .shrink
+            .or(environment.shrink)
+            .unwrap_or(Limits::default().time),
         keep: !environment.ci,
         alone: suites.len() == 1,
     };
     let regressions = closer.run_regressions(&suites)?;
     let tally = campaign.run(&suites)?;
     let rows = suites.iter().zip(&tally.suites);
-    let findings: Vec<_> = rows.filter_map(|(listed, row)| closer.look_at(listed, row)).collect();
+    let findings: Vec<_> = rows
+        .filter_map(|(listed, row)| closer.look_at(listed, row))
+        .collect();
     let as_expected = tell(&tally, &[], &findings, &options.told, &environment)?;
-    let correct = suites.iter().zip(&tally.suites).filter(|(listed, _)| listed.expectation == Expectation::Passes);
-    let correct: Vec<_> = correct.map(|(listed, row)| (listed.suite(), &row.summary)).collect();
+    let correct = suites
+        .iter()
+        .zip(&tally.suites)
+        .filter(|(listed, _)| listed.expectation == Expectation::Passes);
+    let correct: Vec<_> = correct
+        .map(|(listed, row)| (listed.suite(), &row.summary))
+        .collect();
     let more = blind_spots::text(&correct) + &regressions;
     match options.told.format {
         Telling::Text => print!("{more}"),
@@ -344,19 +372,33 @@ impl Closer {
     /// Runs what failed once; the reports of what fails again.
     fn run_regressions(&self, suites: &[Listed]) -> anyhow::Result<String> {
         let mut reports = String::new();
-        for listed in suites.iter().filter(|listed| listed.expectation == Expectation::Passes) {
+        for listed in suites
+            .iter()
+            .filter(|listed| listed.expectation == Expectation::Passes)
+        {
             let (suite, Some(folder)) = (listed.suite(), listed.regressions()) else {
                 continue;
             };
             let regressions = Regressions::read(folder, suite.name())?;
-            let plans = regressions.plans.into_iter().map(|(path, plan)| (path.display().to_string(), plan));
-            let seeds = regressions.seeds.into_iter().map(|(seed, place)| (place, suite.plan(seed)));
+            let plans = regressions
+                .plans
+                .into_iter()
+                .map(|(path, plan)| (path.display().to_string(), plan));
+            let seeds = regressions
+                .seeds
+                .into_iter()
+                .map(|(seed, place)| (place, suite.plan(seed)));
             let (places, plans): (Vec<_>, Vec<_>) = plans.chain(seeds).unzip();
             let seen = Workers::new(suite.name(), self.jobs, None).run(&plans, Until::AllRan);
             for ((place, plan), seen) in places.iter().zip(&plans).zip(seen) {
-                suite.understands(plan).with_context(|| format!("cannot use {place}"))?;
+                suite
+                    .understands(plan)
+                    .with_context(|| format!("cannot use {place}"))?;
                 let Some(seen) = seen else {
-                    reports += &format!("\nregression {place} of {} kills its process, or hangs\n", suite.name());
+                    reports += &format!(
+                        "\nregression {place} of {} kills its process, or hangs\n",
+                        suite.name()
+                    );
                     continue;
                 };
                 if seen.violation.is_some() {
@@ -386,61 +428,76 @@ impl Closer {
 
     /// The report of a row's first failure.
     fn look_at(&self, listed: &Listed, row: &Row) -> Option<Finding> {
-    let suite = &listed.suite();
-    let wanted = match row.expectation {
-        Expectation::Passes => row.summary.failures.first(),
-        Expectation::IsFound => row.summary.failures.first().filter(|_| self.alone),
-    };
-    let failure = wanted?;
-    let again = format!("dormouse replay {} {}", suite.name(), failure.seed);
-    let text = if failure.violation.promise == pool::RUN_ENDS {
-        // Run again in this process, it would end this process.
-        format!("seed {} broke {}\nagain    {again}\n", failure.seed, failure.violation)
-    } else {
-        let position = format!("{} seeds were run", row.summary.seeds);
-        let report = match row.summary.plans.get(&failure.seed.0) {
-            None => {
-                let confirmation = confirm(suite, failure.seed, failure.hash, &failure.violation);
-                Report::of(suite, failure.seed, position, again, confirmation)
-            }
-            // The plan is the strategy's, so the seed alone says nothing.
-            Some(plan) => {
-                let strategy = self.strategy.label();
-                let subject = Subject {
-                    name: format!("seed {} ({strategy})", failure.seed),
-                    folder: format!("{strategy}-{}", failure.seed),
-                };
-                let path = target::folder().join("dormouse").join(suite.name()).join(&subject.folder).join("plan.json");
-                let again = format!("dormouse replay {} --plan {}", suite.name(), path.display());
-                let confirmation = confirm_plan(suite, plan, failure.hash);
-                Report::of_plan(suite, plan, subject, position, again, confirmation)
+        let suite = &listed.suite();
+        let wanted = match row.expectation {
+            Expectation::Passes => row.summary.failures.first(),
+            Expectation::IsFound => row.summary.failures.first().filter(|_| self.alone),
+        };
+        let failure = wanted?;
+        let again = format!("dormouse replay {} {}", suite.name(), failure.seed);
+        let text = if failure.violation.promise == pool::RUN_ENDS {
+            // Run again in this process, it would end this process.
+            format!(
+                "seed {} broke {}\nagain    {again}\n",
+                failure.seed, failure.violation
+            )
+        } else {
+            let position = format!("{} seeds were run", row.summary.seeds);
+            let report = match row.summary.plans.get(&failure.seed.0) {
+                None => {
+                    let confirmation =
+                        confirm(suite, failure.seed, failure.hash, &failure.violation);
+                    Report::of(suite, failure.seed, position, again, confirmation)
+                }
+                // The plan is the strategy's, so the seed alone says nothing.
+                Some(plan) => {
+                    let strategy = self.strategy.label();
+                    let subject = Subject {
+                        name: format!("seed {} ({strategy})", failure.seed),
+                        folder: format!("{strategy}-{}", failure.seed),
+                    };
+                    let path = target::folder()
+                        .join("dormouse")
+                        .join(suite.name())
+                        .join(&subject.folder)
+                        .join("plan.json");
+                    let again =
+                        format!("dormouse replay {} --plan {}", suite.name(), path.display());
+                    let confirmation = confirm_plan(suite, plan, failure.hash);
+                    Report::of_plan(suite, plan, subject, position, again, confirmation)
+                }
+            };
+            match report {
+                Ok(mut report) => {
+                    self.shrink(suite, &mut report);
+                    let is_news = listed.expectation == Expectation::Passes && self.keep;
+                    if let Some(folder) = listed.regressions().filter(|_| is_news) {
+                        report.keep_as_regression(folder);
+                    }
+                    let files = report.write_files(&target::folder()).ok();
+                    report.text(files.as_deref())
+                }
+                Err(why) => format!("{why}\n"),
             }
         };
-        match report {
-            Ok(mut report) => {
-                self.shrink(suite, &mut report);
-                let is_news = listed.expectation == Expectation::Passes && self.keep;
-                if let Some(folder) = listed.regressions().filter(|_| is_news) {
-                    report.keep_as_regression(folder);
-                }
-                let files = report.write_files(&target::folder()).ok();
-                report.text(files.as_deref())
-            }
-            Err(why) => format!("{why}\n"),
-        }
-    };
-    Some(Finding {
-        suite: row.suite.clone(),
-        at: suite.location(),
-        seed: failure.seed,
-        violation: failure.violation.clone(),
-        text,
-    })
-}
+        Some(Finding {
+            suite: row.suite.clone(),
+            at: suite.location(),
+            seed: failure.seed,
+            violation: failure.violation.clone(),
+            text,
+        })
+    }
 }
 
 /// Tells what came of it, everywhere where that is wanted; says whether all was as expected and nothing is `missing`.
-fn tell(tally: &Tally, missing: &[String], findings: &[Finding], told: &Told, environment: &Environment) -> anyhow::Result<bool> {
+fn tell(
+    tally: &Tally,
+    missing: &[String],
+    findings: &[Finding],
+    told: &Told,
+    environment: &Environment,
+) -> anyhow::Result<bool> {
     let mut reports = String::new();
     for finding in findings {
         reports += &format!("\n{}", finding.text);
@@ -450,11 +507,17 @@ fn tell(tally: &Tally, missing: &[String], findings: &[Finding], told: &Told, en
         let others = row.unexpected().iter().skip(reported);
         for failure in others.clone().take(FAILURES_NAMED_MAX) {
             let again = format!("dormouse replay {} {}", row.suite, failure.seed);
-            reports += &format!("\nseed {} of {} broke {}\nagain    {again}\n", failure.seed, row.suite, failure.violation);
+            reports += &format!(
+                "\nseed {} of {} broke {}\nagain    {again}\n",
+                failure.seed, row.suite, failure.violation
+            );
         }
         let more = others.count().saturating_sub(FAILURES_NAMED_MAX);
         if more > 0 {
-            reports += &format!("\nand {more} more of {}: --format json has them all\n", row.suite);
+            reports += &format!(
+                "\nand {more} more of {}: --format json has them all\n",
+                row.suite
+            );
         }
     }
     for gap in missing {
@@ -476,15 +539,28 @@ fn tell(tally: &Tally, missing: &[String], findings: &[Finding], told: &Told, en
         junit::write(path, tally, findings)?;
     }
     if environment.github_actions {
-        for finding in findings.iter().filter(|finding| tally.suites.iter().any(|row| row.suite == finding.suite && !row.is_as_expected())) {
+        for finding in findings.iter().filter(|finding| {
+            tally
+                .suites
+                .iter()
+                .any(|row| row.suite == finding.suite && !row.is_as_expected())
+        }) {
             let title = format!("{}: seed {} broke a promise", finding.suite, finding.seed);
             let again = format!("dormouse replay {} {}", finding.suite, finding.seed);
             // Standard error: with --format json the other one is a document.
-            eprintln!("{}", github::annotation(finding.at, &title, &format!("{}\nagain: {again}", finding.violation)));
+            eprintln!(
+                "{}",
+                github::annotation(
+                    finding.at,
+                    &title,
+                    &format!("{}\nagain: {again}", finding.violation)
+                )
+            );
         }
     }
     if let Some(path) = &environment.github_summary {
-        github::add_to_summary(path, &github::table(&tally.suites)).with_context(|| format!("cannot write {}", path.display()))?;
+        github::add_to_summary(path, &github::table(&tally.suites))
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(as_expected)
 }
@@ -494,7 +570,12 @@ fn document(tally: &Tally, as_expected: bool, missing: &[String]) -> anyhow::Res
     let mut document = serde_json::to_value(tally)?;
     document["as_expected"] = json!(as_expected);
     document["missing"] = json!(missing);
-    for (value, row) in document["suites"].as_array_mut().into_iter().flatten().zip(&tally.suites) {
+    for (value, row) in document["suites"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .zip(&tally.suites)
+    {
         value["verdict"] = json!(row.verdict());
         value["as_expected"] = json!(row.is_as_expected());
     }
@@ -526,7 +607,9 @@ fn confirm(suite: &Suite, seed: Seed, hash: u64, violation: &Violation) -> Confi
 
 /// The same for a plan.
 fn confirm_plan(suite: &Suite, plan: &str, hash: u64) -> Confirmation {
-    let seen = Workers::new(suite.name(), 1, None).run(&[plan.to_owned()], Until::AllRan).pop();
+    let seen = Workers::new(suite.name(), 1, None)
+        .run(&[plan.to_owned()], Until::AllRan)
+        .pop();
     match seen.flatten() {
         Some(seen) if seen.hash == hash => Confirmation::Confirmed,
         Some(seen) => Confirmation::Differs { other: seen.hash },

@@ -5,8 +5,8 @@
 
 use std::{
     collections::VecDeque,
-    ops::Range,
     io::{self, BufRead as _, BufReader, Write as _},
+    ops::Range,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Mutex, PoisonError, mpsc},
     thread,
@@ -115,10 +115,7 @@ fn work_off(
 ) -> io::Result<()> {
     let mut worker: Option<Worker> = None;
     loop {
-        let task = tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .next();
+        let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
         let Some(task) = task else { return Ok(()) };
         let mut hands = match worker.take() {
             Some(hands) => hands,

@@ -156,7 +156,8 @@ pub fn keep(folder: &Path, suite: &str, plan: &str) -> Result<PathBuf, Regressio
 mod tests {
     use super::*;
 
-    const PLAN: &str = r#"{"format": 1, "suite": "mine", "seed": 7, "clients": [], "faults": [], "heal_at": 0}"#;
+    const PLAN: &str =
+        r#"{"format": 1, "suite": "mine", "seed": 7, "clients": [], "faults": [], "heal_at": 0}"#;
 
     /// A folder with these files, which goes when it is dropped.
     struct Folder(PathBuf);
@@ -164,7 +165,8 @@ mod tests {
     impl Folder {
         fn with(name: &str, files: &[(&str, &str)]) -> Self {
             let process = std::process::id();
-            let folder = std::env::temp_dir().join(format!("dormouse-regressions-{process}-{name}"));
+            let folder =
+                std::env::temp_dir().join(format!("dormouse-regressions-{process}-{name}"));
             fs::create_dir_all(&folder).expect("it is made");
             for (name, text) in files {
                 fs::write(folder.join(name), text).expect("it is written");
@@ -234,7 +236,10 @@ mod tests {
 
     #[test]
     fn a_seed_that_is_out_of_range_is_refused_with_its_line() {
-        let folder = Folder::with("seed", &[("mine.seeds", "1\n18446744073709551616 # 2^64\n")]);
+        let folder = Folder::with(
+            "seed",
+            &[("mine.seeds", "1\n18446744073709551616 # 2^64\n")],
+        );
         assert_eq!(
             folder.refused(),
             "FOLDER/mine.seeds, line 2: `18446744073709551616` is no seed, which is a number below 2^64"

@@ -82,7 +82,14 @@ impl Report {
             name: format!("seed {seed}"),
             folder: seed.to_string(),
         };
-        Self::of_run(suite, run, &|| suite.plan(seed), subject, (position.into(), again.into()), confirmation)
+        Self::of_run(
+            suite,
+            run,
+            &|| suite.plan(seed),
+            subject,
+            (position.into(), again.into()),
+            confirmation,
+        )
     }
 
     /// Runs a plan again with everything kept.
@@ -97,8 +104,16 @@ impl Report {
         again: impl Into<String>,
         confirmation: Confirmation,
     ) -> Result<Self, String> {
-        let run = run_plan(suite, plan, Detail::Full).map_err(|error: PlanError| format!("{}: {error}", subject.name))?;
-        Self::of_run(suite, run, &|| plan.to_owned(), subject, (position.into(), again.into()), confirmation)
+        let run = run_plan(suite, plan, Detail::Full)
+            .map_err(|error: PlanError| format!("{}: {error}", subject.name))?;
+        Self::of_run(
+            suite,
+            run,
+            &|| plan.to_owned(),
+            subject,
+            (position.into(), again.into()),
+            confirmation,
+        )
     }
 
     fn of_run(
@@ -163,7 +178,8 @@ impl Report {
             Err(ShrinkError::Passes) => "as a plan it breaks nothing: something in the objects' code escapes the simulation".to_owned(),
             Err(error) => error.to_string(),
         };
-        self.notes.push(format!("whole    not made smaller: {failed}"));
+        self.notes
+            .push(format!("whole    not made smaller: {failed}"));
     }
 
     /// Adds the plan to the regressions in `folder`.
@@ -200,7 +216,10 @@ impl Report {
             ("report.txt", &report),
         ];
         if let Some((_, original)) = &self.shrunk {
-            files.extend([("whole-plan.json", &original.plan_json), ("whole-trace.txt", &original.trace)]);
+            files.extend([
+                ("whole-plan.json", &original.plan_json),
+                ("whole-trace.txt", &original.trace),
+            ]);
         }
         for (name, content) in files {
             // Two processes may report the same seed at once: each file is that of one of them, whole.
@@ -264,7 +283,11 @@ impl Report {
         }
         writeln!(out, "again    {}", self.again)?;
         if let Some(files) = files {
-            let whole = if self.shrunk.is_some() { ",whole-plan.json,whole-trace.txt" } else { "" };
+            let whole = if self.shrunk.is_some() {
+                ",whole-plan.json,whole-trace.txt"
+            } else {
+                ""
+            };
             writeln!(
                 out,
                 "files    {}/{{plan.json,trace.txt,trace.json,report.html,report.txt{whole}}}",

@@ -117,13 +117,7 @@ pub enum SweepError {
 /// # Ok::<(), dormouse_sim::explore::sweep::SweepError>(())
 /// ```
 pub fn sweep(suite: &Suite, plan: &str, options: &Options) -> Result<Sweep, SweepError> {
-    sweep_with(
-        suite,
-        plan,
-        options,
-        &mut Here::new(suite),
-        &mut |_, _| {},
-    )
+    sweep_with(suite, plan, options, &mut Here::new(suite), &mut |_, _| {})
 }
 
 /// Sweeps with runs made by `runner`; `progress` hears how many of how many are done.
@@ -259,7 +253,11 @@ impl Sweep {
 /// A line for each point: how often it is passed, and what came of each kind of fault there.
 impl fmt::Display for Sweep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let single = || self.strikes.iter().filter(|strike| strike.faults.len() == 1);
+        let single = || {
+            self.strikes
+                .iter()
+                .filter(|strike| strike.faults.len() == 1)
+        };
         let mut kinds: Vec<_> = single().map(|strike| strike.faults[0].kind).collect();
         kinds.sort();
         kinds.dedup();
@@ -300,17 +298,23 @@ impl fmt::Display for Sweep {
             .collect();
         if !pairs.is_empty() {
             let both = pairs.iter().filter(|pair| pair.took_effect == 2).count();
-            let broke = pairs
-                .iter()
-                .filter(|pair| pair.violation.is_some())
-                .count();
-            writeln!(f, "{} pairs, {both} of which took effect both; {broke} BROKE", pairs.len())?;
+            let broke = pairs.iter().filter(|pair| pair.violation.is_some()).count();
+            writeln!(
+                f,
+                "{} pairs, {both} of which took effect both; {broke} BROKE",
+                pairs.len()
+            )?;
         }
         for strike in self.broken() {
             let faults: Vec<_> = strike.faults.iter().map(ToString::to_string).collect();
             let violation = strike.violation.as_ref().expect("it is one that broke");
             let why = violation.why.lines().next().unwrap_or_default();
-            writeln!(f, "BROKE {}: {}: {why}", faults.join(" and "), violation.promise)?;
+            writeln!(
+                f,
+                "BROKE {}: {}: {why}",
+                faults.join(" and "),
+                violation.promise
+            )?;
         }
         Ok(())
     }

@@ -39,14 +39,21 @@ const SEARCHED_LINE: &str = "dormouse-searched ";
 #[track_caller]
 pub fn test(suite: &Suite, package: &str, test_path: &str, regressions: &str, seeds: u64) {
     let environment = Environment::read().unwrap_or_else(|why| panic!("{why}"));
-    let range = environment.range(seeds).unwrap_or_else(|why| panic!("{why}"));
+    let range = environment
+        .range(seeds)
+        .unwrap_or_else(|why| panic!("{why}"));
     let test = Test {
         suite,
         package,
         // The harness names a test without its crate.
-        name: test_path.split_once("::").map_or(test_path, |(_, name)| name),
+        name: test_path
+            .split_once("::")
+            .map_or(test_path, |(_, name)| name),
         at: Location::caller(),
-        regressions: environment.regressions.clone().unwrap_or_else(|| PathBuf::from(regressions)),
+        regressions: environment
+            .regressions
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(regressions)),
         environment: &environment,
     };
     match environment.child {
@@ -55,7 +62,9 @@ pub fn test(suite: &Suite, package: &str, test_path: &str, regressions: &str, se
             println!("{HASH_LINE}{:016x}", run.hash);
         }
         Some(Child::Searches) => {
-            let found = test.search(range).map(|(seed, hash)| format!("{seed} {hash:016x}"));
+            let found = test
+                .search(range)
+                .map(|(seed, hash)| format!("{seed} {hash:016x}"));
             println!("{SEARCHED_LINE}{}", found.unwrap_or_default());
         }
         None => test.run(range),
@@ -79,7 +88,11 @@ impl Test<'_> {
         } else {
             self.run_regressions();
         }
-        let jobs = self.environment.jobs.map_or(1, |jobs| jobs.get() as u64).min(range.end - range.start);
+        let jobs = self
+            .environment
+            .jobs
+            .map_or(1, |jobs| jobs.get() as u64)
+            .min(range.end - range.start);
         let found = if jobs > 1 {
             self.search_in_processes(jobs, &range)
         } else {
@@ -93,7 +106,10 @@ impl Test<'_> {
     /// The first seed that breaks a promise, and its trace's hash.
     fn search(&self, range: Range<u64>) -> Option<(Seed, u64)> {
         let watchdog = Watchdog::start(|seed| {
-            eprintln!("seed {seed} hangs in real time: run it alone with {}={seed}", environment::SEED);
+            eprintln!(
+                "seed {seed} hangs in real time: run it alone with {}={seed}",
+                environment::SEED
+            );
             std::process::abort();
         });
         let repeat = match self.environment.check_determinism {
@@ -102,7 +118,11 @@ impl Test<'_> {
         };
         let started = Instant::now();
         for seed in range.map(Seed) {
-            if self.environment.time.is_some_and(|time| started.elapsed() >= time) {
+            if self
+                .environment
+                .time
+                .is_some_and(|time| started.elapsed() >= time)
+            {
                 break;
             }
             let run = watchdog.during(seed, || run_repeatedly(self.suite, seed, repeat));
@@ -123,15 +143,29 @@ impl Test<'_> {
             .map(|number| {
                 let part = part(number);
                 let seeds = format!("{}..{}", part.start, part.end);
-                let child = self.child(Child::Searches).env_remove(environment::SEED).env(environment::SEEDS, &seeds).spawn();
-                (seeds, child.unwrap_or_else(|error| panic!("cannot run another process of this test: {error}")))
+                let child = self
+                    .child(Child::Searches)
+                    .env_remove(environment::SEED)
+                    .env(environment::SEEDS, &seeds)
+                    .spawn();
+                (
+                    seeds,
+                    child.unwrap_or_else(|error| {
+                        panic!("cannot run another process of this test: {error}")
+                    }),
+                )
             })
             .collect();
         let mut found = None;
         for (seeds, child) in children {
-            let output = child.wait_with_output().unwrap_or_else(|error| panic!("a process of this test is lost: {error}"));
+            let output = child
+                .wait_with_output()
+                .unwrap_or_else(|error| panic!("a process of this test is lost: {error}"));
             let Some(searched) = said(&output, SEARCHED_LINE) else {
-                panic!("a process with the seeds {seeds} ended before its time:\n{}", String::from_utf8_lossy(&output.stderr));
+                panic!(
+                    "a process with the seeds {seeds} ended before its time:\n{}",
+                    String::from_utf8_lossy(&output.stderr)
+                );
             };
             let failed = searched.split_once(' ').and_then(|(seed, hash)| {
                 let hash = u64::from_str_radix(hash, 16).ok()?;
@@ -148,16 +182,28 @@ impl Test<'_> {
         if environment.log.is_none() && environment.trace.is_none() {
             return;
         }
-        let run = logs::during(environment.log.as_deref(), || run_seed(self.suite, seed, Detail::Full)).unwrap_or_else(|why| panic!("{why}"));
+        let run = logs::during(environment.log.as_deref(), || {
+            run_seed(self.suite, seed, Detail::Full)
+        })
+        .unwrap_or_else(|why| panic!("{why}"));
         if let Some((path, format)) = &environment.trace {
-            let text = format.write(&run, &headline(self.suite.name(), seed, &run, self.again(seed)));
-            fs::write(path, text).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+            let text = format.write(
+                &run,
+                &headline(self.suite.name(), seed, &run, self.again(seed)),
+            );
+            fs::write(path, text)
+                .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
             eprintln!("the trace of seed {seed} is in {}", path.display());
         }
     }
 
     fn again(&self, seed: Seed) -> String {
-        format!("{}={seed} cargo test -p {} {}", environment::SEED, self.package, self.name)
+        format!(
+            "{}={seed} cargo test -p {} {}",
+            environment::SEED,
+            self.package,
+            self.name
+        )
     }
 
     fn fail(&self, seed: Seed, hash: u64, range: &Range<u64>) -> ! {
@@ -167,7 +213,13 @@ impl Test<'_> {
             (None, None) if range.start == 0 => format!("seed {seed} of {}", range.end),
             (None, None) => format!("seed {seed} of {} to {}", range.start, range.end),
         };
-        let report = Report::of(self.suite, seed, position, self.again(seed), self.confirm(seed, hash));
+        let report = Report::of(
+            self.suite,
+            seed,
+            position,
+            self.again(seed),
+            self.confirm(seed, hash),
+        );
         let mut report = report.unwrap_or_else(|why| panic!("{why}"));
         self.shrink(seed, &mut report);
         if !self.environment.ci {
@@ -197,19 +249,33 @@ impl Test<'_> {
 
     /// Runs what failed once.
     fn run_regressions(&self) {
-        let regressions = Regressions::read(&self.regressions, self.suite.name()).unwrap_or_else(|error| panic!("a regression cannot be run: {error}"));
-        let plans = regressions.plans.into_iter().map(|(path, plan)| (path.display().to_string(), plan));
-        let seeds = regressions.seeds.into_iter().map(|(seed, place)| (place, self.suite.plan(seed)));
+        let regressions = Regressions::read(&self.regressions, self.suite.name())
+            .unwrap_or_else(|error| panic!("a regression cannot be run: {error}"));
+        let plans = regressions
+            .plans
+            .into_iter()
+            .map(|(path, plan)| (path.display().to_string(), plan));
+        let seeds = regressions
+            .seeds
+            .into_iter()
+            .map(|(seed, place)| (place, self.suite.plan(seed)));
         let running = Arc::new(Mutex::new(String::new()));
         let hanging = Arc::clone(&running);
         let watchdog = Watchdog::start(move |_| {
-            eprintln!("regression {} hangs in real time", hanging.lock().unwrap_or_else(PoisonError::into_inner));
+            eprintln!(
+                "regression {} hangs in real time",
+                hanging.lock().unwrap_or_else(PoisonError::into_inner)
+            );
             std::process::abort();
         });
         for (place, plan) in plans.chain(seeds) {
-            running.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&place);
+            running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone_from(&place);
             let run = watchdog.during(Seed(0), || run_plan(self.suite, &plan, Detail::Brief));
-            let run = run.unwrap_or_else(|error| panic!("a regression cannot be run: {place}: {error}"));
+            let run =
+                run.unwrap_or_else(|error| panic!("a regression cannot be run: {place}: {error}"));
             if run.violation.is_some() {
                 self.fail_regression(&place, &plan);
             }
@@ -234,10 +300,14 @@ impl Test<'_> {
         let (violation, again) = (report.violation(), self.again(seed));
         if self.environment.github_actions {
             let title = format!("{}: seed {seed} broke a promise", self.name);
-            println!("{}", github::annotation(self.at, &title, &format!("{violation}\nagain: {again}")));
+            println!(
+                "{}",
+                github::annotation(self.at, &title, &format!("{violation}\nagain: {again}"))
+            );
         }
         if let Some(path) = &self.environment.github_summary {
-            let text = github::failed_test(self.name, seed, &violation.promise, &violation.why, &again);
+            let text =
+                github::failed_test(self.name, seed, &violation.promise, &violation.why, &again);
             if let Err(error) = github::add_to_summary(path, &text) {
                 eprintln!("cannot write {}: {error}", path.display());
             }
@@ -247,8 +317,13 @@ impl Test<'_> {
     /// Runs the same test for the same seed in a fresh process.
     fn confirm(&self, seed: Seed, hash: u64) -> Confirmation {
         let mut child = self.child(Child::Confirms);
-        let child = child.env_remove(environment::SEEDS).env(environment::SEED, seed.to_string());
-        let output = match child.spawn().and_then(std::process::Child::wait_with_output) {
+        let child = child
+            .env_remove(environment::SEEDS)
+            .env(environment::SEED, seed.to_string());
+        let output = match child
+            .spawn()
+            .and_then(std::process::Child::wait_with_output)
+        {
             Ok(output) => output,
             Err(error) => return Confirmation::NotAsked(error.to_string()),
         };
@@ -264,11 +339,23 @@ impl Test<'_> {
         let mut command = Command::new(env::current_exe().unwrap_or_default());
         command
             .args([self.name, "--exact", "--nocapture", "--include-ignored"])
-            .env(environment::CHILD, if does == Child::Confirms { "confirms" } else { "searches" })
+            .env(
+                environment::CHILD,
+                if does == Child::Confirms {
+                    "confirms"
+                } else {
+                    "searches"
+                },
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        for variable in [environment::JOBS, environment::SHARD, environment::TRACE, "RUST_LOG"] {
+        for variable in [
+            environment::JOBS,
+            environment::SHARD,
+            environment::TRACE,
+            "RUST_LOG",
+        ] {
             command.env_remove(variable);
         }
         command
@@ -278,5 +365,7 @@ impl Test<'_> {
 /// What a child said behind `prefix`.
 fn said(output: &Output, prefix: &str) -> Option<String> {
     let text = String::from_utf8_lossy(&output.stdout);
-    text.lines().find_map(|line| line.split_once(prefix)).map(|(_, rest)| rest.trim().to_owned())
+    text.lines()
+        .find_map(|line| line.split_once(prefix))
+        .map(|(_, rest)| rest.trim().to_owned())
 }

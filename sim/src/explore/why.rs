@@ -195,7 +195,14 @@ impl Asked<'_> {
             .get(kept)
             .map_or(self.lines.len(), |next| next.event);
         let lines = self.lines.get(from..until.max(from)).unwrap_or_default();
-        let telling = [" FAULT ", " restart", " activation_", " ok ", " unknown ", " invoke "];
+        let telling = [
+            " FAULT ",
+            " restart",
+            " activation_",
+            " ok ",
+            " unknown ",
+            " invoke ",
+        ];
         let line = telling
             .iter()
             .find_map(|what| lines.iter().find(|line| line.contains(what)))

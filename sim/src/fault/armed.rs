@@ -47,7 +47,10 @@ impl From<BTreeMap<FaultKind, u64>> for Effects {
 impl From<Effects> for BTreeMap<FaultKind, u64> {
     fn from(effects: Effects) -> Self {
         let kinds = FaultKind::ALL.into_iter();
-        kinds.map(|kind| (kind, effects.of(kind))).filter(|(_, times)| *times > 0).collect()
+        kinds
+            .map(|kind| (kind, effects.of(kind)))
+            .filter(|(_, times)| *times > 0)
+            .collect()
     }
 }
 

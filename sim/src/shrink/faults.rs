@@ -36,8 +36,16 @@ pub(super) fn take_out(search: &mut Search<'_>) {
     let kinds = FaultKind::ALL.into_iter();
     let of_kind = kinds.filter(|&kind| faults.iter().any(|fault| fault.kind == kind));
     let of_kind: Vec<_> = of_kind.collect();
-    candidates.extend(of_kind.iter().map(|&only| with(&|_, fault| fault.kind == only)));
-    candidates.extend(of_kind.iter().map(|&but| with(&|_, fault| fault.kind != but)));
+    candidates.extend(
+        of_kind
+            .iter()
+            .map(|&only| with(&|_, fault| fault.kind == only)),
+    );
+    candidates.extend(
+        of_kind
+            .iter()
+            .map(|&but| with(&|_, fault| fault.kind != but)),
+    );
     search.first(candidates);
     search.take_out(
         |search| search.best().plan.faults.len(),

@@ -170,7 +170,11 @@ fn calls_of_two_clients_stay_with_two_if_they_must_overlap() {
         (busy > 1).then_some("a promise")
     };
     let (_, plan) = shrunk(breaks);
-    assert_eq!(plan.clients.len(), 2, "the third is gone, and its place too");
+    assert_eq!(
+        plan.clients.len(),
+        2,
+        "the third is gone, and its place too"
+    );
     assert_eq!(ops(&plan).len(), 2);
 }
 
@@ -178,10 +182,8 @@ fn calls_of_two_clients_stay_with_two_if_they_must_overlap() {
 fn the_one_fault_that_matters_is_left_and_milder_and_rounder() {
     let breaks: Breaks = |plan| {
         let crash = plan.faults.iter().any(|fault| {
-            let ends_the_process = matches!(
-                fault.kind,
-                FaultKind::PowerLoss | FaultKind::ProcessCrash
-            );
+            let ends_the_process =
+                matches!(fault.kind, FaultKind::PowerLoss | FaultKind::ProcessCrash);
             let late = matches!(fault.trigger, Trigger::At(500..));
             ends_the_process && late && fault.millis >= 40
         });

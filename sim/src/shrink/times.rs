@@ -80,10 +80,7 @@ fn set(draft: &Draft, slot: Slot, millis: u64) -> Draft {
         Slot::Pause(client, index) => plan.clients[client][index].pause = millis,
         Slot::Size(place) => {
             let fault = &mut plan.faults[place];
-            let is_outage = matches!(
-                fault.kind,
-                FaultKind::ProcessCrash | FaultKind::PowerLoss
-            );
+            let is_outage = matches!(fault.kind, FaultKind::ProcessCrash | FaultKind::PowerLoss);
             // An outage takes at least a millisecond.
             fault.millis = if is_outage { millis.max(1) } else { millis };
         }

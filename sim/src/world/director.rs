@@ -199,7 +199,8 @@ mod tests {
         assert_ne!(taken[1], taken[2], "at the third choice it falls behind");
         assert_eq!(taken[2..4], taken[3..5], "and stays there");
         let left: Vec<_> = (0..3).filter(|place| *place != taken[2]).collect();
-        let among_the_others = of_actors(&left.iter().map(|&place| actors[place]).collect::<Vec<_>>());
+        let among_the_others =
+            of_actors(&left.iter().map(|&place| actors[place]).collect::<Vec<_>>());
         assert_ne!(
             left[director.choose(&among_the_others)],
             taken[0],

@@ -132,10 +132,7 @@ impl Link for SimLink {
         }
         let which = self.carried.get();
         self.carried.set(which + 1);
-        let mut draw = self
-            .world
-            .drawing_seed()
-            .keyed("latency", self.key, which);
+        let mut draw = self.world.drawing_seed().keyed("latency", self.key, which);
         let due = latest.get().max(self.world.now() + self.latency(&mut draw));
         latest.set(due);
         let new = NewCompletion {

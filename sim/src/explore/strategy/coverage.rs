@@ -6,11 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::mutation;
-use crate::{
-    Run, Seed, Suite,
-    anatomy::Passages,
-    plan::RawPlan,
-};
+use crate::{Run, Seed, Suite, anatomy::Passages, plan::RawPlan};
 
 /// How many plans are kept. The oldest go first: what they showed has been shown.
 const PLANS_MAX: usize = 256;

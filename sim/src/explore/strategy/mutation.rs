@@ -65,7 +65,9 @@ fn move_a_fault(plan: &mut RawPlan, parent: &Kept, draw: &mut Draw) {
     let near = draw.one_in(2);
     match &mut fault.trigger {
         Trigger::Point { nth, .. } if near => {
-            *nth = (*nth + draw.below(2 * NEAR + 1)).saturating_sub(NEAR).max(1);
+            *nth = (*nth + draw.below(2 * NEAR + 1))
+                .saturating_sub(NEAR)
+                .max(1);
         }
         trigger => {
             if let Some(passages) = pick(parent.passages.len(), draw) {
