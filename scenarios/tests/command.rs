@@ -75,7 +75,12 @@ fn a_failure_is_replayed_by_its_seed_and_by_its_saved_plan() {
     );
     assert!(replayed.contains("verdict  broke"), "{replayed}");
 
-    let smallest = format!("target/dormouse/forgetful_counter/{seed}/plan.json");
+    let files = text
+        .split_once("files    ")
+        .and_then(|(_, rest)| rest.split_once("/{"))
+        .expect("the files are named")
+        .0;
+    let smallest = format!("{files}/plan.json");
     let smallest = out(&run(&["replay", "forgetful_counter", "--plan", &smallest]));
     assert!(
         smallest.contains("verdict  broke"),
@@ -83,7 +88,7 @@ fn a_failure_is_replayed_by_its_seed_and_by_its_saved_plan() {
     );
     assert!(smallest.len() < replayed.len());
 
-    let plan = format!("target/dormouse/forgetful_counter/{seed}/whole-plan.json");
+    let plan = format!("{files}/whole-plan.json");
     let from_plan = out(&run(&["replay", "forgetful_counter", "--plan", &plan]));
     assert!(
         from_plan.contains(&hash),

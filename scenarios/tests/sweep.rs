@@ -36,7 +36,7 @@ fn a_counter_stands_every_loss_at_every_point_of_two_increments() {
         .filter(|point| point.machine == "server")
         .map(|point| point.times)
         .sum();
-    assert!(passages > 40, "two increments make few passages:\n{sweep}");
+    assert!(passages > 30, "two increments make few passages:\n{sweep}");
     assert_eq!(
         sweep.strikes.len() as u64,
         3 * passages,
@@ -91,7 +91,7 @@ fn a_transfer_in_two_halves_is_found_by_one_fault_at_one_point_and_named() {
         "only between the two writes:\n{sweep}"
     );
     let text = sweep.to_string();
-    assert!(text.contains("BROKE power loss at passage "), "{text}");
+    assert!(text.contains("BROKE process crash at passage "), "{text}");
     let again = suite
         .run_plan(&broken[0].plan, dormouse_sim::Detail::Brief)
         .expect("it was just run");

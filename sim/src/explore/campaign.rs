@@ -256,8 +256,8 @@ fn add(tally: &mut Tally, index: usize, finished: Finished, after_failure: After
             row.searches.insert(finished.task.first, found);
         }
     }
-    // One run in a task is compared with another process's at the end.
-    if let Some(sample) = finished.sample {
+    // One run in a task is compared with another process's at the end; not where a run is made of more than its seed.
+    if let Some(sample) = finished.sample.filter(|_| finished.task.strategy == Strategy::Random) {
         samples.add(finished.task.suite, sample);
     }
     row.summary.merge(finished.summary);

@@ -18,6 +18,8 @@ use crate::{
 const OUTAGE_MILLIS: u64 = 20;
 /// By how much messages and syncs are slower, in milliseconds.
 const SLOWER_MILLIS: u64 = 2_000;
+/// How many of the strikes that broke something are told one by one.
+const BROKEN_NAMED_MAX: usize = 8;
 /// How many plans are handed over at once.
 const PLANS_AT_ONCE: usize = 256;
 
@@ -305,7 +307,7 @@ impl fmt::Display for Sweep {
                 pairs.len()
             )?;
         }
-        for strike in self.broken() {
+        for strike in self.broken().take(BROKEN_NAMED_MAX) {
             let faults: Vec<_> = strike.faults.iter().map(ToString::to_string).collect();
             let violation = strike.violation.as_ref().expect("it is one that broke");
             let why = violation.why.lines().next().unwrap_or_default();
@@ -315,6 +317,10 @@ impl fmt::Display for Sweep {
                 faults.join(" and "),
                 violation.promise
             )?;
+        }
+        let more = self.broken().count().saturating_sub(BROKEN_NAMED_MAX);
+        if more > 0 {
+            writeln!(f, "and {more} more BROKE")?;
         }
         Ok(())
     }
