@@ -6,7 +6,9 @@ mod suites;
 
 use dormouse_sim::explore::Listed;
 
-pub use crate::suites::{counter, leader_election, ledger, mailbox, rate_limiter, user_session};
+pub use crate::suites::{
+    chat_room, counter, leader_election, ledger, mailbox, rate_limiter, user_session,
+};
 
 /// What failed once, and is run before everything else.
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/regressions");
@@ -15,6 +17,7 @@ const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/regression
 pub fn suites() -> Vec<Listed> {
     let suites = vec![
         Listed::correct(counter::counter),
+        Listed::correct(counter::brief_counter),
         Listed::correct(counter::audited_counter),
         Listed::correct(leader_election::leader_election),
         Listed::correct(ledger::ledger),
@@ -23,6 +26,7 @@ pub fn suites() -> Vec<Listed> {
         Listed::correct(mailbox::trusting_mailbox_on_sqlite),
         Listed::correct(rate_limiter::rate_limiter),
         Listed::correct(user_session::user_session),
+        Listed::correct(chat_room::chat_room),
         Listed::faulty(counter::forgetful_counter),
         Listed::faulty(counter::unconfirmed_counter),
         Listed::faulty(counter::racing_counter),
@@ -31,6 +35,7 @@ pub fn suites() -> Vec<Listed> {
         Listed::faulty(mailbox::trusting_mailbox),
         Listed::faulty(rate_limiter::memory_limiter),
         Listed::faulty(user_session::split_session),
+        Listed::faulty(chat_room::forgetful_room),
     ];
     suites
         .into_iter()

@@ -4,6 +4,7 @@
 //! of them.
 
 use std::{
+    cell::RefCell,
     fmt::{self, Debug},
     future::Future,
     ops::RangeInclusive,
@@ -21,6 +22,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     check::Check,
+    client_socket::ClientSocket,
     fault::{Faults, KEY_VALUE_POINTS, POINTS},
     plan::{Generator, OpTree, Plan, PlanError, StepTree, TypedTree},
     run::{self, Run},
@@ -126,6 +128,13 @@ where
                 self.points.push(point);
             }
         }
+        self
+    }
+
+    /// Holds the objects to what the original documents, where it lets more pass: see [`NodeBuilder::strict_storage`].
+    #[must_use]
+    pub fn strict_storage(mut self) -> Self {
+        self.serves = self.serves.strict_storage();
         self
     }
 
@@ -389,6 +398,8 @@ pub struct Client {
     pub(crate) number: usize,
     pub(crate) env: Env,
     pub(crate) platform: Platform,
+    /// A socket that its steps pass on to each other.
+    pub(crate) kept: Rc<RefCell<Option<ClientSocket>>>,
 }
 
 impl Client {

@@ -34,7 +34,7 @@ use crate::{
     },
     object::{ObjectClass, RustClass},
     platform::{Link, LocalBoxFuture, Platform},
-    storage::{ActivationStorage, History, Left, StorageBackend, WAL_BYTES_MAX},
+    storage::{ActivationStorage, History, Left, OBJECT_BYTES_MAX, StorageBackend, WAL_BYTES_MAX},
 };
 
 /// The scheduler's index is written anew when it has grown by this part of what an object's write-ahead log may grow by.
@@ -61,6 +61,8 @@ const ALARM_INDEX_PART: u64 = 16;
 pub struct NodeBuilder {
     worker: String,
     wal_bytes_max: u64,
+    object_bytes_max: u64,
+    strict_storage: bool,
     history: History,
     compatibility_date: Option<String>,
     compatibility_flags: Vec<String>,
@@ -102,6 +104,8 @@ pub(crate) struct NodeContext {
     /// The data folder was there already: this is not the node's first life.
     pub(crate) restarted: bool,
     pub(crate) wal_bytes_max: u64,
+    pub(crate) object_bytes_max: u64,
+    pub(crate) strict_storage: bool,
     pub(crate) history: History,
     pub(crate) compatibility: Compatibility,
     bindings: Rc<Bindings>,
@@ -116,6 +120,8 @@ impl NodeBuilder {
         Self {
             worker: worker.into(),
             wal_bytes_max: WAL_BYTES_MAX,
+            object_bytes_max: OBJECT_BYTES_MAX,
+            strict_storage: false,
             history: History::default(),
             compatibility_date: None,
             compatibility_flags: Vec::new(),
@@ -162,7 +168,7 @@ impl NodeBuilder {
     }
 
     /// The day whose behaviour the objects expect, as `YYYY-MM-DD`; the newest behaviour unless set. It changes what `delete_all` does to
-    /// the alarm (DEL-2), and how a socket's closing is answered and limited (W-29, W-30).
+    /// the alarm (DEL-2), how a socket's closing is answered and limited (W-29, W-30), and what of an error reaches its caller (RP-21).
     #[must_use]
     pub fn compatibility_date(mut self, date: impl Into<String>) -> Self {
         self.compatibility_date = Some(date.into());
@@ -170,7 +176,8 @@ impl NodeBuilder {
     }
 
     /// Single points of behaviour, whatever the date: `delete_all_deletes_alarm`, `delete_all_preserves_alarm` (DEL-2),
-    /// `web_socket_auto_reply_to_close`, `web_socket_manual_reply_to_close` (W-29), `websocket_close_reason_byte_limit` (W-30).
+    /// `web_socket_auto_reply_to_close`, `web_socket_manual_reply_to_close` (W-29), `websocket_close_reason_byte_limit` (W-30),
+    /// `enhanced_error_serialization`, `legacy_error_serialization` (RP-21).
     #[must_use]
     pub fn compatibility_flags<F: Into<String>>(
         mut self,
@@ -185,6 +192,27 @@ impl NodeBuilder {
     #[must_use]
     pub fn wal_bytes_max(mut self, bytes: u64) -> Self {
         self.wal_bytes_max = bytes;
+        self
+    }
+
+    /// What the database of a SQLite-backed object may take at most: 10 GB unless set, as in production. A write that does not fit fails
+    /// with `database or disk is full: SQLITE_FULL`, and mostly resets the object (LM-2); deleting makes room again. The runtime's
+    /// own tables count, the write-ahead log and the history do not. Objects on the legacy backend have no such limit.
+    #[must_use]
+    pub fn object_bytes_max(mut self, bytes: u64) -> Self {
+        self.object_bytes_max = bytes;
+        self
+    }
+
+    /// Refuses what the original lets pass but does not promise; off unless called. For tests: what fails here may fail in production one
+    /// day.
+    ///
+    /// - `get`, `put` and `delete` of more than 128 keys at once, on every backend and in transactions: a range error
+    ///   `Maximum number of key value pairs is 128. N pairs were provided.` (KV-40);
+    /// - rows of a SQL cursor, and entries of a `kv().list_as`, that are asked for after the turn in which it was made (CUR-5, KVS-5).
+    #[must_use]
+    pub fn strict_storage(mut self) -> Self {
+        self.strict_storage = true;
         self
     }
 
@@ -243,6 +271,8 @@ impl NodeBuilder {
             platform,
             alarms,
             wal_bytes_max: self.wal_bytes_max,
+            object_bytes_max: self.object_bytes_max,
+            strict_storage: self.strict_storage,
             history: self.history,
             compatibility,
             router: Router::default(),

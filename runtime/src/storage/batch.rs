@@ -62,7 +62,7 @@ impl ObjectStorage {
         }
         if self.batch.borrow().is_none() {
             database
-                .run(own::BEGIN)
+                .run_bounded(own::BEGIN)
                 .map_err(|error| self.statement_failed(&error, 0))?;
             *self.batch.borrow_mut() = Some(self.new_batch());
         }
@@ -98,8 +98,10 @@ impl ObjectStorage {
 
     /// Commits what the turn wrote, and moves a long log into the database.
     pub(crate) fn end_turn(self: &Rc<Self>) {
-        if self.batch.borrow().is_some() {
-            self.commit();
+        self.turns.set(self.turns.get() + 1);
+        self.commit();
+        // Only where something was committed, by the turn or by a transaction in it: a turn that reads waits for no disk.
+        if self.committed.replace(false) && !self.in_transaction() {
             self.checkpoint_if_long();
         }
     }
@@ -163,6 +165,7 @@ impl ObjectStorage {
             point!("committed", object = &*object, batch = number);
         });
         self.past.note_commit();
+        self.committed.set(true);
         Some(alarm)
     }
 
@@ -188,6 +191,9 @@ impl ObjectStorage {
         let failure = SqliteFailure::new(error, 0);
         if !database.is_autocommit() {
             let _ = database.run(own::ROLLBACK); // the connection is closed in any case, which rolls back too
+        }
+        if failure.is_damage() {
+            return self.break_with(self.damaged(&failure));
         }
         if failure.code == rusqlite::ffi::SQLITE_CONSTRAINT {
             // Exact text of the original (SQLTX-10).
@@ -272,7 +278,9 @@ impl ObjectStorage {
         point!("checkpoint", object = &*self.object);
         let checkpoint = || {
             let armed = self.armed()?;
-            self.past.before_checkpoint(&self.object)?;
+            if !self.past.before_checkpoint(&self.object, armed)? {
+                return Ok(()); // the disk is full: the log has to wait
+            }
             self.files
                 .during_checkpoint(|| database.run(own::CHECKPOINT))
                 .map_err(|error| Error::from(SqliteFailure::new(&error, 0).text))?;

@@ -45,6 +45,8 @@ impl ObjectStorage {
         } else {
             self.metadata(Row::Alarm)?
         };
+        // It is no data of the object: to go back to before the deletion is what restores are for (PITR-3).
+        let armed = self.metadata(Row::Restore)?;
         self.cancel_cursors(&Error::from(CANCELED));
         self.kv_lists.cancel(CANCELED);
         let failed = |error: rusqlite::Error| self.statement_failed(&error, 0);
@@ -66,6 +68,9 @@ impl ObjectStorage {
         }
         if kept_alarm.is_some() {
             self.set_metadata(Row::Alarm, kept_alarm, Confirm::Required)?; // in the same batch (DEL-8)
+        }
+        if armed.is_some() {
+            self.set_metadata(Row::Restore, armed, Confirm::Required)?;
         }
         self.wrote();
         Ok(())

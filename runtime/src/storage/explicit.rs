@@ -49,7 +49,7 @@ impl ObjectStorage {
         let database = self.database()?;
         let depth = self.explicit.borrow().len();
         database
-            .run(&format!("SAVEPOINT _cf_savepoint_{depth}"))
+            .run_bounded(&format!("SAVEPOINT _cf_savepoint_{depth}"))
             .map_err(|error| self.statement_failed(&error, 0))?;
         self.explicit.borrow_mut().push(Explicit {
             alarm: self.running_alarm.save(),

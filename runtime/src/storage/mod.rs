@@ -47,7 +47,7 @@ pub use api::Storage;
 pub use backend::StorageBackend;
 pub(crate) use engine::{ActivationSetup, ActivationStorage, LEGACY_SUFFIX, SQLITE_SUFFIX};
 pub use history::History;
-pub(crate) use object::{Left, StorageSetup, WAL_BYTES_MAX};
+pub(crate) use object::{Left, OBJECT_BYTES_MAX, StorageSetup, WAL_BYTES_MAX};
 pub use options::{GetAlarmOptions, GetOptions, ListOptions, PutOptions, SetAlarmOptions};
 pub(crate) use section::Sections;
 pub use sql::{SqlCursor, SqlCursorIterator, SqlCursorRawIterator, SqlStorage, SqlStorageValue};

@@ -33,6 +33,9 @@ use crate::{
 /// From how many bytes on the write-ahead log is moved into the database: about a thousand pages, as SQLite itself does.
 pub(crate) const WAL_BYTES_MAX: u64 = 4 << 20;
 
+/// What an object's database may take at most, in bytes: the documented 10 GB (6.5).
+pub(crate) const OBJECT_BYTES_MAX: u64 = 10_000_000_000;
+
 /// What the storage of an activation is made of.
 pub(crate) struct StorageSetup {
     pub(crate) disk: Rc<dyn Disk>,
@@ -58,6 +61,10 @@ pub(crate) struct StorageSetup {
     pub(crate) delete_all_deletes_alarm: bool,
     /// The node's scheduler, for this object.
     pub(crate) alarms: Rc<dyn AlarmSink>,
+    /// What a database may take at most, in bytes. The legacy backend has no such limit.
+    pub(crate) bytes_max: u64,
+    /// The object's code is held to the documented limits, and to its turns.
+    pub(crate) strict: bool,
 }
 
 /// How the last activation left an object's files.
@@ -72,6 +79,8 @@ pub(crate) enum Left {
 /// The storage of one activation.
 pub(crate) struct ObjectStorage {
     pub(super) object: Rc<str>,
+    /// Of the database file.
+    path: String,
     pub(super) gate: Rc<OutputGate>,
     pub(super) files: Rc<ObjectFiles>,
     pub(super) durability: Rc<Durability>,
@@ -98,6 +107,12 @@ pub(crate) struct ObjectStorage {
     pub(super) broken_by_application: Cell<bool>,
     /// From how many bytes on the log is moved into the database.
     pub(super) wal_bytes_max: Cell<u64>,
+    /// Something was committed since the end of the last turn.
+    pub(super) committed: Cell<bool>,
+    /// How many turns have ended.
+    pub(super) turns: Cell<u64>,
+    /// What outlives its turn without a promise of what it shows then is refused.
+    pub(super) strict: bool,
     pub(super) past: Past,
     /// Between the files and the disk: commits that wait for the scheduler.
     pub(super) held: Rc<HeldLog>,
@@ -117,10 +132,10 @@ impl ObjectStorage {
     /// Naming the object, if the disk fails or the file is no database. The files are left as they are.
     pub(crate) fn open(setup: StorageSetup) -> Result<Rc<Self>> {
         let object = Rc::clone(&setup.object);
+        let path = setup.path.clone();
         let cannot_open = |reason: &dyn std::fmt::Display| {
             Error::from(format!(
-                "cannot open the storage of {object} ({}): {reason}",
-                setup.path
+                "cannot open the storage of {object} ({path}): {reason}"
             ))
         };
         let held = HeldLog::on(Rc::clone(&setup.disk));
@@ -142,6 +157,7 @@ impl ObjectStorage {
         let mut database =
             Database::open(&files, &setup.path, setup.entropy, Rc::clone(&setup.now))
                 .map_err(sqlite_failed)?;
+        database.bound_size(setup.bytes_max);
         // Reading the schema is what finds a damaged file. A new one was written by us a moment ago.
         let tables = if is_new {
             OwnTables::of_new()
@@ -157,6 +173,8 @@ impl ObjectStorage {
         let restored = if is_new {
             None
         } else {
+            past.begin(&object)
+                .map_err(|error| cannot_open(&error.message()))?;
             held.hold(); // the alarm of the state to go back to may be an earlier one
             past.restore_if_armed(&mut database, &object)
                 .map_err(|error| cannot_open(&error.message()))?
@@ -173,6 +191,7 @@ impl ObjectStorage {
                 setup.spawn,
             ),
             object: setup.object,
+            path: setup.path,
             gate: setup.gate,
             files,
             database: RefCell::new(Ok(Rc::new(database))),
@@ -189,6 +208,9 @@ impl ObjectStorage {
             had_critical_error: Cell::new(false),
             broken_by_application: Cell::new(false),
             wal_bytes_max: Cell::new(setup.wal_bytes_max),
+            committed: Cell::default(),
+            turns: Cell::default(),
+            strict: setup.strict,
             past,
             held,
             alarm_order: AlarmOrder::new(setup.alarms),
@@ -291,6 +313,11 @@ impl ObjectStorage {
     /// Turns a failure of a statement into the object's error, and breaks the storage if SQLite gave up the whole transaction.
     pub(super) fn statement_failed(&self, error: &rusqlite::Error, skipped: usize) -> Error {
         let failure = SqliteFailure::new(error, skipped);
+        if failure.is_damage() {
+            let error = self.damaged(&failure);
+            self.break_with(error.clone());
+            return error;
+        }
         let lost = (self.batch.borrow().is_some() || self.in_transaction())
             && self
                 .database()
@@ -300,6 +327,23 @@ impl ObjectStorage {
             self.break_with(Error::from(failure.text.as_str()).with_reset());
         }
         Error::from(failure.text)
+    }
+
+    /// The error for a database whose pages do not fit together. Nothing may be written on top of that.
+    pub(super) fn damaged(&self, failure: &SqliteFailure) -> Error {
+        let Self { object, path, .. } = self;
+        point!(
+            "storage_damaged",
+            object = &**object,
+            path = &**path,
+            reason = &*failure.text
+        );
+        tracing::error!(target: "dormouse::storage", "the storage of {object} ({path}) is damaged: {}", failure.text);
+        Error::from(format!(
+            "the storage of {object} ({path}) is damaged: {}",
+            failure.text
+        ))
+        .with_reset()
     }
 
     /// Remembers a cursor, to take its statement away at the end. Forgotten ones are tidied up before the list grows.

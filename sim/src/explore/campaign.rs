@@ -66,21 +66,33 @@ impl Campaign {
     /// Workers cannot be started, or the checkpoint is of no use.
     pub(super) fn run(&self, suites: &[Listed]) -> anyhow::Result<Tally> {
         let mut tally = self.begin(suites)?;
-        let row_of: BTreeMap<_, _> = tally.suites.iter().zip(0..).map(|(row, index)| (row.suite.clone(), index)).collect();
+        let row_of: BTreeMap<_, _> = tally
+            .suites
+            .iter()
+            .zip(0..)
+            .map(|(row, index)| (row.suite.clone(), index))
+            .collect();
         let tasks = self.tasks(&tally);
         let progress = self.progress_bar(&tally);
         let mut samples = Samples::default();
         let (started, before) = (Instant::now(), tally.seconds);
-        let mut saved = Instant::now();
+        let mut saved: Option<Instant> = None;
         let outcome = pool::run(tasks, self.jobs, |finished| {
             progress.inc(finished.summary.seeds);
             progress.set_message(finished.task.suite.clone());
             let index = row_of[&finished.task.suite];
-            let goes_on = add(&mut tally, index, finished, self.asked.after_failure, &mut samples);
+            let goes_on = add(
+                &mut tally,
+                index,
+                finished,
+                self.asked.after_failure,
+                &mut samples,
+            );
             tally.seconds = before + started.elapsed();
-            if let Some(path) = self.checkpoint.as_ref().filter(|_| saved.elapsed() >= CHECKPOINT_EVERY) {
+            let is_old = saved.is_none_or(|saved| saved.elapsed() >= CHECKPOINT_EVERY);
+            if let Some(path) = self.checkpoint.as_ref().filter(|_| is_old) {
                 tally.save(path).map_err(io::Error::other)?;
-                saved = Instant::now();
+                saved = Some(Instant::now());
             }
             Ok(goes_on)
         });
@@ -90,46 +102,85 @@ impl Campaign {
         if let Some(path) = &self.checkpoint {
             tally.save(path)?;
         }
-        eprintln!("{:.1} s on {} worker processes", started.elapsed().as_secs_f64(), self.jobs);
+        eprintln!(
+            "{:.1} s on {} worker processes",
+            started.elapsed().as_secs_f64(),
+            self.jobs
+        );
         Ok(tally)
     }
 
     /// An empty tally, or that of the checkpoint.
     fn begin(&self, suites: &[Listed]) -> anyhow::Result<Tally> {
         let program = program()?;
-        let listed = suites.iter().map(|listed| (listed.suite().name().to_owned(), listed.expectation));
+        let listed = suites
+            .iter()
+            .map(|listed| (listed.suite().name().to_owned(), listed.expectation));
         let new = Tally::new(program, self.asked.clone(), listed);
         let Some(path) = self.checkpoint.as_ref().filter(|path| path.exists()) else {
             return Ok(new);
         };
         if self.after_kill == AfterKill::Refuse {
-            bail!("{} is there already: go on with it by --resume, or remove it", path.display());
+            bail!(
+                "{} is there already: go on with it by --resume, or remove it",
+                path.display()
+            );
         }
         let old = Tally::load(path)?;
-        let names = |tally: &Tally| tally.suites.iter().map(|row| row.suite.clone()).collect::<Vec<_>>();
+        let names = |tally: &Tally| {
+            tally
+                .suites
+                .iter()
+                .map(|row| row.suite.clone())
+                .collect::<Vec<_>>()
+        };
         if names(&old) != names(&new) {
-            bail!("{} is of the suites {}, asked for are {}", path.display(), names(&old).join(", "), names(&new).join(", "));
+            bail!(
+                "{} is of the suites {}, asked for are {}",
+                path.display(),
+                names(&old).join(", "),
+                names(&new).join(", ")
+            );
         }
         if old.asked != new.asked {
-            bail!("{} is of another exploration: it is {}, asked for is {}", path.display(), old.asked.in_words(), new.asked.in_words());
+            bail!(
+                "{} is of another exploration: it is {}, asked for is {}",
+                path.display(),
+                old.asked.in_words(),
+                new.asked.in_words()
+            );
         }
         if old.program != new.program {
-            bail!("{} was written by another build of this program, and a seed means something else to that: remove it and begin anew", path.display());
+            bail!(
+                "{} was written by another build of this program, and a seed means something else to that: remove it and begin anew",
+                path.display()
+            );
         }
         Ok(old)
     }
 
     /// Everything that is left to do.
     fn tasks(&self, tally: &Tally) -> impl Iterator<Item = Task> + Send + use<> {
-        let is_over = self.asked.after_failure == AfterFailure::Stop && tally.suites.iter().any(|row| !row.unexpected().is_empty());
-        let queues = tally.suites.iter().filter(|_| !is_over).map(|row| self.tasks_of(row)).collect();
+        let is_over = self.asked.after_failure == AfterFailure::Stop
+            && tally.suites.iter().any(|row| !row.unexpected().is_empty());
+        let queues = tally
+            .suites
+            .iter()
+            .filter(|_| !is_over)
+            .map(|row| self.tasks_of(row))
+            .collect();
         let (started, time) = (Instant::now(), self.time);
         InTurn(queues).take_while(move |_| time.is_none_or(|time| started.elapsed() < time))
     }
 
     fn tasks_of(&self, row: &Row) -> Box<dyn Iterator<Item = Task> + Send> {
         let suite = row.suite.clone();
-        let Asked { after_failure, repeat, strategy, .. } = self.asked;
+        let Asked {
+            after_failure,
+            repeat,
+            strategy,
+            ..
+        } = self.asked;
         match row.expectation {
             Expectation::Passes => {
                 let left = row.done.missing(&self.asked.range());
@@ -143,10 +194,16 @@ impl Campaign {
                 }))
             }
             Expectation::IsFound => {
-                let searches = self.asked.shard.map_or(0..SEARCHES, |shard| shard.part_of(&(0..SEARCHES)));
+                let searches = self
+                    .asked
+                    .shard
+                    .map_or(0..SEARCHES, |shard| shard.part_of(&(0..SEARCHES)));
                 let start = self.asked.seeds.start;
-                let firsts = searches.map(move |search| start.saturating_add(search * SEARCHES_APART));
-                let left: Vec<_> = firsts.filter(|first| !row.searches.contains_key(first)).collect();
+                let firsts =
+                    searches.map(move |search| start.saturating_add(search * SEARCHES_APART));
+                let left: Vec<_> = firsts
+                    .filter(|first| !row.searches.contains_key(first))
+                    .collect();
                 Box::new(left.into_iter().map(move |first| Task {
                     suite: suite.clone(),
                     first,
@@ -163,7 +220,10 @@ impl Campaign {
         if !io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
-        let correct = tally.suites.iter().filter(|row| row.expectation == Expectation::Passes);
+        let correct = tally
+            .suites
+            .iter()
+            .filter(|row| row.expectation == Expectation::Passes);
         let range = self.asked.range();
         let seeds = (range.end - range.start).saturating_mul(correct.count() as u64);
         if self.time.is_some() || seeds == 0 {
@@ -239,7 +299,13 @@ impl Iterator for InTurn {
     }
 }
 
-fn add(tally: &mut Tally, index: usize, finished: Finished, after_failure: AfterFailure, samples: &mut Samples) -> GoOn {
+fn add(
+    tally: &mut Tally,
+    index: usize,
+    finished: Finished,
+    after_failure: AfterFailure,
+    samples: &mut Samples,
+) -> GoOn {
     let seeds = tally.seeds() + finished.summary.seeds;
     if let Some(bytes) = finished.resident_bytes {
         tally.memory.add(seeds, bytes);
@@ -248,10 +314,18 @@ fn add(tally: &mut Tally, index: usize, finished: Finished, after_failure: After
     match row.expectation {
         Expectation::Passes => {
             let is_new = row.done.add(&finished.done);
-            assert!(is_new, "{:?} of {} were run twice", finished.done, row.suite);
+            assert!(
+                is_new,
+                "{:?} of {} were run twice",
+                finished.done, row.suite
+            );
         }
         Expectation::IsFound => {
-            let failure = finished.summary.failures.first().filter(|failure| is_about_the_object(failure));
+            let failure = finished
+                .summary
+                .failures
+                .first()
+                .filter(|failure| is_about_the_object(failure));
             let found = failure.map(|failure| failure.seed.0 - finished.task.first + 1);
             row.searches.insert(finished.task.first, found);
         }
@@ -270,7 +344,12 @@ fn add(tally: &mut Tally, index: usize, finished: Finished, after_failure: After
 
 /// Whether a failure says something of the object, and not of the simulator: only that finds a bug.
 pub(super) fn is_about_the_object(failure: &Failure) -> bool {
-    let ours = [pool::RUN_ENDS, NO_PANIC, SAME_RUN, linearizable::PROMISE_JUDGED];
+    let ours = [
+        pool::RUN_ENDS,
+        NO_PANIC,
+        SAME_RUN,
+        linearizable::PROMISE_JUDGED,
+    ];
     !ours.contains(&failure.violation.promise.as_str())
 }
 
@@ -300,11 +379,17 @@ impl Samples {
     fn compare(&self, rows: &mut [Row], row_of: &BTreeMap<String, usize>) -> anyhow::Result<()> {
         let step = self.kept.len().div_ceil(SAMPLES_COMPARED_MAX).max(1);
         for (suite, (seed, hash)) in self.kept.iter().step_by(step) {
-            let answer = pool::in_a_fresh_process(suite, *seed).context("cannot run a worker process")?;
-            if let Some(Answer::Done { sample: Some((_, other)), .. }) = answer
+            let answer =
+                pool::in_a_fresh_process(suite, *seed).context("cannot run a worker process")?;
+            if let Some(Answer::Done {
+                sample: Some((_, other)),
+                ..
+            }) = answer
                 && other != *hash
             {
-                let why = format!("seed {seed}: trace {hash:016x} in one process, {other:016x} in another");
+                let why = format!(
+                    "seed {seed}: trace {hash:016x} in one process, {other:016x} in another"
+                );
                 let row = &mut rows[row_of[suite]];
                 row.expectation = Expectation::Passes; // nothing else can be believed
                 let failure = Failure {
@@ -323,7 +408,11 @@ impl Samples {
 fn program() -> anyhow::Result<String> {
     let path = std::env::current_exe().context("this program does not know where it is")?;
     let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(format!("{} {:016x}", env!("CARGO_PKG_VERSION"), xxh3_64(&bytes)))
+    Ok(format!(
+        "{} {:016x}",
+        env!("CARGO_PKG_VERSION"),
+        xxh3_64(&bytes)
+    ))
 }
 
 #[cfg(test)]
@@ -349,17 +438,35 @@ mod tests {
     }
 
     fn tally(campaign: &Campaign, suites: &[(&str, Expectation)]) -> Tally {
-        let suites = suites.iter().map(|(suite, expectation)| ((*suite).to_owned(), *expectation));
+        let suites = suites
+            .iter()
+            .map(|(suite, expectation)| ((*suite).to_owned(), *expectation));
         Tally::new(String::new(), campaign.asked.clone(), suites)
     }
 
     #[test]
     fn suites_take_turns_and_every_seed_is_in_one_task() {
         let campaign = campaign(10..130, None);
-        let tally = tally(&campaign, &[("a", Expectation::Passes), ("b", Expectation::Passes)]);
-        let tasks: Vec<_> = campaign.tasks(&tally).map(|task| (task.suite, task.first, task.count)).collect();
-        let expected = [("a", 10, 50), ("b", 10, 50), ("a", 60, 50), ("b", 60, 50), ("a", 110, 20), ("b", 110, 20)];
-        assert_eq!(tasks, expected.map(|(suite, first, count)| (suite.to_owned(), first, count)));
+        let tally = tally(
+            &campaign,
+            &[("a", Expectation::Passes), ("b", Expectation::Passes)],
+        );
+        let tasks: Vec<_> = campaign
+            .tasks(&tally)
+            .map(|task| (task.suite, task.first, task.count))
+            .collect();
+        let expected = [
+            ("a", 10, 50),
+            ("b", 10, 50),
+            ("a", 60, 50),
+            ("b", 60, 50),
+            ("a", 110, 20),
+            ("b", 110, 20),
+        ];
+        assert_eq!(
+            tasks,
+            expected.map(|(suite, first, count)| (suite.to_owned(), first, count))
+        );
     }
 
     #[test]
@@ -368,7 +475,10 @@ mod tests {
         let mut tally = tally(&campaign, &[("a", Expectation::Passes)]);
         assert!(tally.suites[0].done.add(&(0..60)));
         assert!(tally.suites[0].done.add(&(100..150)));
-        let tasks: Vec<_> = campaign.tasks(&tally).map(|task| (task.first, task.count)).collect();
+        let tasks: Vec<_> = campaign
+            .tasks(&tally)
+            .map(|task| (task.first, task.count))
+            .collect();
         assert_eq!(tasks, [(60, 40), (150, 50)]);
     }
 
@@ -379,7 +489,10 @@ mod tests {
             let tally = tally(&campaign, &[("a", Expectation::IsFound)]);
             campaign.tasks(&tally).map(|task| task.first).collect()
         };
-        let parts: Vec<_> = ["1/4", "2/4", "3/4", "4/4"].into_iter().flat_map(|shard| firsts(Some(shard))).collect();
+        let parts: Vec<_> = ["1/4", "2/4", "3/4", "4/4"]
+            .into_iter()
+            .flat_map(|shard| firsts(Some(shard)))
+            .collect();
         assert_eq!(parts, firsts(None));
         assert_eq!(parts.len(), 21);
     }

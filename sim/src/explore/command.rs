@@ -122,6 +122,9 @@ struct Explore {
     /// Go on after a failure and count them all
     #[arg(long)]
     keep_going: bool,
+    /// Run the seeds of a suite that has a bug like those of any other, instead of searching: every failure counts
+    #[arg(long)]
+    count: bool,
     /// Write down what is done to this file, again and again
     #[arg(long)]
     checkpoint: Option<PathBuf>,
@@ -315,7 +318,10 @@ fn campaign(options: &Explore, environment: &Environment) -> anyhow::Result<Camp
 fn explore(suites: &[Listed], options: &Explore) -> anyhow::Result<bool> {
     let environment = environment()?;
     let campaign = campaign(options, &environment)?;
-    let suites = asked_for(suites, options.suite.as_deref())?;
+    let mut suites = asked_for(suites, options.suite.as_deref())?;
+    for listed in suites.iter_mut().filter(|_| options.count) {
+        listed.expectation = Expectation::Passes;
+    }
     let closer = Closer {
         jobs: campaign.jobs,
         strategy: options.strategy,
@@ -323,7 +329,7 @@ fn explore(suites: &[Listed], options: &Explore) -> anyhow::Result<bool> {
             .shrink
             .or(environment.shrink)
             .unwrap_or(Limits::default().time),
-        keep: !environment.ci,
+        keep: !environment.ci && !options.count,
         alone: suites.len() == 1,
     };
     let regressions = closer.run_regressions(&suites)?;

@@ -107,10 +107,14 @@ impl Environment {
             })?,
         };
         if environment.seed.is_some() && environment.seeds.is_some() {
-            return Err(format!("{SEED} and {SEEDS} are both set: unset one of them"));
+            return Err(format!(
+                "{SEED} and {SEEDS} are both set: unset one of them"
+            ));
         }
         if environment.trace.is_some() && environment.seed.is_none() {
-            return Err(format!("{TRACE} is the trace of one seed: set {SEED} as well"));
+            return Err(format!(
+                "{TRACE} is the trace of one seed: set {SEED} as well"
+            ));
         }
         Ok(environment)
     }
@@ -133,13 +137,23 @@ impl Environment {
             (None, None, None) => Seeds::Count(default),
         };
         let whole = seeds.from(0)?;
-        Ok(self.shard.map_or_else(|| whole.clone(), |shard| shard.part_of(&whole)))
+        Ok(self
+            .shard
+            .map_or_else(|| whole.clone(), |shard| shard.part_of(&whole)))
     }
 }
 
-fn parsed<T>(get: impl Fn(&str) -> Option<String>, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
-    let Some(value) = get(name) else { return Ok(None) };
-    parse(&value).map(Some).map_err(|why| format!("{name} is `{value}`, {why}"))
+fn parsed<T>(
+    get: impl Fn(&str) -> Option<String>,
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    let Some(value) = get(name) else {
+        return Ok(None);
+    };
+    parse(&value)
+        .map(Some)
+        .map_err(|why| format!("{name} is `{value}`, {why}"))
 }
 
 #[cfg(test)]
@@ -158,7 +172,10 @@ mod tests {
         let nothing = with(&[]).expect("it is fine");
         assert_eq!(nothing, Environment::default());
         assert_eq!(nothing.range(300), Ok(0..300));
-        assert_eq!(with(&[(SEEDS, ""), (SHARD, " ")]), Ok(Environment::default()));
+        assert_eq!(
+            with(&[(SEEDS, ""), (SHARD, " ")]),
+            Ok(Environment::default())
+        );
     }
 
     #[test]
@@ -169,30 +186,78 @@ mod tests {
         assert_eq!(range(&[(SEEDS, "100..200")]), Ok(100..200));
         assert_eq!(range(&[(SEEDS, "100..200"), (SHARD, "2/4")]), Ok(125..150));
         assert_eq!(range(&[(SHARD, "3/3")]), Ok(200..300));
-        assert_eq!(range(&[(TIME, "30s")]), Ok(0..u64::MAX), "until the time is over");
-        assert_eq!(range(&[(TIME, "30s"), (SEEDS, "10")]), Ok(0..10), "whatever is first");
+        assert_eq!(
+            range(&[(TIME, "30s")]),
+            Ok(0..u64::MAX),
+            "until the time is over"
+        );
+        assert_eq!(
+            range(&[(TIME, "30s"), (SEEDS, "10")]),
+            Ok(0..10),
+            "whatever is first"
+        );
     }
 
     #[test]
     fn a_value_that_cannot_be_read_is_told_with_its_variable() {
         for (variables, message) in [
-            (&[(SEED, "seven")][..], "DORMOUSE_SEED is `seven`, which is no number"),
-            (&[(SEED, "18446744073709551616")], "DORMOUSE_SEED is `18446744073709551616`, which is beyond the last seed"),
-            (&[(SEEDS, "9..4")], "DORMOUSE_SEEDS is `9..4`, which begins at 9"),
-            (&[(TIME, "30")], "DORMOUSE_TIME is `30`, which is no time: it is written like 500ms, 30s"),
-            (&[(SHRINK, "two")], "DORMOUSE_SHRINK is `two`, which is no time: it is written like 500ms, 30s"),
-            (&[(JOBS, "0")], "DORMOUSE_JOBS is `0`, which is no number of processes"),
-            (&[(SHARD, "11/10")], "DORMOUSE_SHARD is `11/10`, which is none of 10 shards"),
-            (&[(SHARD, "0/10")], "DORMOUSE_SHARD is `0/10`, which is none of 10 shards"),
-            (&[(CHECK_DETERMINISM, "yes")], "DORMOUSE_CHECK_DETERMINISM is `yes`, which is neither 1 nor 0"),
-            (&[(TRACE, "trace.xml"), (SEED, "1")], "DORMOUSE_TRACE is `trace.xml`, which does not say a format"),
-            (&[(TRACE, "trace.html")], "DORMOUSE_TRACE is the trace of one seed: set DORMOUSE_SEED as well"),
-            (&[(SEED, "1"), (SEEDS, "2")], "DORMOUSE_SEED and DORMOUSE_SEEDS are both set"),
+            (
+                &[(SEED, "seven")][..],
+                "DORMOUSE_SEED is `seven`, which is no number",
+            ),
+            (
+                &[(SEED, "18446744073709551616")],
+                "DORMOUSE_SEED is `18446744073709551616`, which is beyond the last seed",
+            ),
+            (
+                &[(SEEDS, "9..4")],
+                "DORMOUSE_SEEDS is `9..4`, which begins at 9",
+            ),
+            (
+                &[(TIME, "30")],
+                "DORMOUSE_TIME is `30`, which is no time: it is written like 500ms, 30s",
+            ),
+            (
+                &[(SHRINK, "two")],
+                "DORMOUSE_SHRINK is `two`, which is no time: it is written like 500ms, 30s",
+            ),
+            (
+                &[(JOBS, "0")],
+                "DORMOUSE_JOBS is `0`, which is no number of processes",
+            ),
+            (
+                &[(SHARD, "11/10")],
+                "DORMOUSE_SHARD is `11/10`, which is none of 10 shards",
+            ),
+            (
+                &[(SHARD, "0/10")],
+                "DORMOUSE_SHARD is `0/10`, which is none of 10 shards",
+            ),
+            (
+                &[(CHECK_DETERMINISM, "yes")],
+                "DORMOUSE_CHECK_DETERMINISM is `yes`, which is neither 1 nor 0",
+            ),
+            (
+                &[(TRACE, "trace.xml"), (SEED, "1")],
+                "DORMOUSE_TRACE is `trace.xml`, which does not say a format",
+            ),
+            (
+                &[(TRACE, "trace.html")],
+                "DORMOUSE_TRACE is the trace of one seed: set DORMOUSE_SEED as well",
+            ),
+            (
+                &[(SEED, "1"), (SEEDS, "2")],
+                "DORMOUSE_SEED and DORMOUSE_SEEDS are both set",
+            ),
         ] {
             let why = with(variables).expect_err("it cannot be read");
             assert!(why.contains(message), "{variables:?}: {why}");
         }
         let last = with(&[(SEED, "18446744073709551615")]).expect("a number");
-        assert!(last.range(1).expect_err("no seed follows it").contains("no seed"));
+        assert!(
+            last.range(1)
+                .expect_err("no seed follows it")
+                .contains("no seed")
+        );
     }
 }

@@ -17,7 +17,9 @@ pub(super) fn annotation(at: &Location<'_>, title: &str, text: &str) -> String {
 
 /// In a command's text, line ends would end it.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 /// In a property, these would end that.
@@ -30,7 +32,14 @@ pub(super) fn table(rows: &[Row]) -> String {
     let mut out = String::from("### Dormouse\n\n| suite | seeds | verdict |\n|---|---:|---|\n");
     for row in rows {
         let sign = if row.is_as_expected() { "✅" } else { "❌" };
-        writeln!(out, "| `{}` | {} | {sign} {} |", row.suite, row.summary.seeds, cell(&row.verdict())).expect("a string takes it");
+        writeln!(
+            out,
+            "| `{}` | {} | {sign} {} |",
+            row.suite,
+            row.summary.seeds,
+            cell(&row.verdict())
+        )
+        .expect("a string takes it");
     }
     for row in rows {
         for failure in row.unexpected().iter().take(10) {
@@ -51,8 +60,17 @@ pub(super) fn table(rows: &[Row]) -> String {
 }
 
 /// What a failing test adds to the summary.
-pub(super) fn failed_test(test: &str, seed: crate::Seed, promise: &str, why: &str, again: &str) -> String {
-    format!("### ❌ `{test}`, seed {seed}\n\n{promise}\n\n    {}\n\nagain: `{again}`\n\n", why.replace('\n', "\n    "))
+pub(super) fn failed_test(
+    test: &str,
+    seed: crate::Seed,
+    promise: &str,
+    why: &str,
+    again: &str,
+) -> String {
+    format!(
+        "### ❌ `{test}`, seed {seed}\n\n{promise}\n\n    {}\n\nagain: `{again}`\n\n",
+        why.replace('\n', "\n    ")
+    )
 }
 
 fn cell(text: &str) -> String {
@@ -64,7 +82,11 @@ fn cell(text: &str) -> String {
 /// # Errors
 /// The file cannot be written.
 pub(super) fn add_to_summary(path: &Path, text: &str) -> std::io::Result<()> {
-    OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)?
+        .write_all(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -78,7 +100,10 @@ mod tests {
         let file = here.file();
         assert_eq!(
             line,
-            format!("::error file={file},line={},title=seed 7%3A 100 %25%2C broken::first%0Asecond: 100 %25, or so", here.line())
+            format!(
+                "::error file={file},line={},title=seed 7%3A 100 %25%2C broken::first%0Asecond: 100 %25, or so",
+                here.line()
+            )
         );
     }
 }

@@ -12,7 +12,8 @@ use super::{command::Finding, tally::Tally};
 /// # Errors
 /// The file cannot be written.
 pub(super) fn write(path: &Path, tally: &Tally, findings: &[Finding]) -> anyhow::Result<()> {
-    std::fs::write(path, text(tally, findings)?).with_context(|| format!("cannot write {}", path.display()))
+    std::fs::write(path, text(tally, findings)?)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn text(tally: &Tally, findings: &[Finding]) -> anyhow::Result<String> {
@@ -26,7 +27,10 @@ fn text(tally: &Tally, findings: &[Finding]) -> anyhow::Result<String> {
         if !row.is_as_expected() {
             status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             let failure = row.unexpected().first();
-            let message = failure.map_or_else(|| row.verdict(), |failure| format!("seed {} broke {}", failure.seed, failure.violation.promise));
+            let message = failure.map_or_else(
+                || row.verdict(),
+                |failure| format!("seed {} broke {}", failure.seed, failure.violation.promise),
+            );
             status.set_message(message);
             status.set_type("dormouse");
             if let Some(finding) = findings.iter().find(|finding| finding.suite == row.suite) {

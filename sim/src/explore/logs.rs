@@ -11,6 +11,8 @@ use crate::trace::layer;
 /// The filter cannot be read.
 pub(super) fn during<T>(filter: Option<&str>, f: impl FnOnce() -> T) -> Result<T, String> {
     let Some(filter) = filter else { return Ok(f()) };
-    let parsed = filter.parse().map_err(|error| format!("RUST_LOG is `{filter}`, which cannot be read: {error}"))?;
+    let parsed = filter
+        .parse()
+        .map_err(|error| format!("RUST_LOG is `{filter}`, which cannot be read: {error}"))?;
     Ok(layer::with_logs(parsed, f))
 }

@@ -207,7 +207,10 @@ pub(crate) fn run_repeatedly(suite: &Suite, seed: Seed, repeat: worker::Repeat) 
     if repeat == worker::Repeat::Twice {
         let again = run_seed(suite, seed, Detail::Brief);
         if again.hash != run.hash {
-            let why = format!("trace {:016x} the first time, {:016x} the second", run.hash, again.hash);
+            let why = format!(
+                "trace {:016x} the first time, {:016x} the second",
+                run.hash, again.hash
+            );
             run.violation = Some(Violation::new(SAME_RUN, why));
         }
     }

@@ -58,13 +58,22 @@ impl Format {
 }
 
 /// What stands above the page of `run`.
-pub(super) fn headline(suite: &str, seed: impl ToString, run: &Run, again: impl Into<String>) -> Headline {
+pub(super) fn headline(
+    suite: &str,
+    seed: impl ToString,
+    run: &Run,
+    again: impl Into<String>,
+) -> Headline {
     Headline {
         suite: suite.to_owned(),
         seed: seed.to_string(),
         violation: run.violation.clone(),
         again: again.into(),
-        plan: run.texts.as_ref().map(|texts| texts.plan.clone()).unwrap_or_default(),
+        plan: run
+            .texts
+            .as_ref()
+            .map(|texts| texts.plan.clone())
+            .unwrap_or_default(),
         hash: format!("{:016x}", run.hash),
     }
 }
@@ -80,28 +89,40 @@ pub(super) struct Wanted {
 }
 
 /// Runs it; says whether every promise was kept.
-pub(super) fn replay(suite: &Suite, wanted: &Wanted, environment: &Environment) -> anyhow::Result<bool> {
-    let (run, name, again) = logs::during(environment.log.as_deref(), || run(suite, wanted)).map_err(anyhow::Error::msg)??;
+pub(super) fn replay(
+    suite: &Suite,
+    wanted: &Wanted,
+    environment: &Environment,
+) -> anyhow::Result<bool> {
+    let (run, name, again) = logs::during(environment.log.as_deref(), || run(suite, wanted))
+        .map_err(anyhow::Error::msg)??;
     if let (Some(texts), Some(path)) = (&run.texts, &wanted.save) {
-        fs::write(path, &texts.plan_json).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::write(path, &texts.plan_json)
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     let format = match (wanted.format, &wanted.output) {
         (Some(format), _) => Some(format),
-        (None, Some(path)) => Some(Format::of_file(path).map_err(|why| anyhow::anyhow!("--output is `{}`, {why}; or say --format", path.display()))?),
+        (None, Some(path)) => Some(Format::of_file(path).map_err(|why| {
+            anyhow::anyhow!("--output is `{}`, {why}; or say --format", path.display())
+        })?),
         (None, None) => None,
     };
     let verdict = verdict(&run);
     match (format, &wanted.output) {
         (None, _) => {
             if let Some(texts) = &run.texts {
-                println!("plan\n{}\ntrace\n{}\nwhat happened\n{}", texts.plan, texts.trace, texts.story);
+                println!(
+                    "plan\n{}\ntrace\n{}\nwhat happened\n{}",
+                    texts.plan, texts.trace, texts.story
+                );
             }
             print!("{verdict}");
         }
         (Some(format), output) => {
             let text = format.write(&run, &headline(suite.name(), name, &run, again));
             if let Some(path) = output {
-                fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+                fs::write(path, text)
+                    .with_context(|| format!("cannot write {}", path.display()))?;
                 print!("{verdict}written  {}\n", path.display());
             } else {
                 print!("{text}");
@@ -116,14 +137,21 @@ pub(super) fn replay(suite: &Suite, wanted: &Wanted, environment: &Environment) 
 fn run(suite: &Suite, wanted: &Wanted) -> anyhow::Result<(Run, String, String)> {
     match (wanted.seed, &wanted.plan) {
         (_, Some(path)) => {
-            let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let run = suite.run_plan(&text, Detail::Full).with_context(|| format!("cannot use {}", path.display()))?;
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            let run = suite
+                .run_plan(&text, Detail::Full)
+                .with_context(|| format!("cannot use {}", path.display()))?;
             let again = format!("dormouse replay {} --plan {}", suite.name(), path.display());
             Ok((run, format!("of the plan {}", path.display()), again))
         }
         (Some(seed), None) => {
             let run = super::run_seed(suite, seed, Detail::Full);
-            Ok((run, seed.to_string(), format!("dormouse replay {} {seed}", suite.name())))
+            Ok((
+                run,
+                seed.to_string(),
+                format!("dormouse replay {} {seed}", suite.name()),
+            ))
         }
         (None, None) => bail!("a seed or a plan is needed"),
     }
@@ -132,7 +160,10 @@ fn run(suite: &Suite, wanted: &Wanted) -> anyhow::Result<(Run, String, String)> 
 fn verdict(run: &Run) -> String {
     let verdict = match &run.violation {
         None => "verdict  pass\n".to_owned(),
-        Some(violation) => format!("verdict  broke `{}`\nwhy      {}\n", violation.promise, violation.why),
+        Some(violation) => format!(
+            "verdict  broke `{}`\nwhy      {}\n",
+            violation.promise, violation.why
+        ),
     };
     format!("hash     {:016x}\n{verdict}", run.hash)
 }

@@ -16,11 +16,14 @@ pub fn seed(text: &str) -> Result<Seed, String> {
 
 fn number(text: &str) -> Result<u64, String> {
     let text = text.trim();
-    let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |digits| (digits, 16));
+    let (digits, radix) = text
+        .strip_prefix("0x")
+        .map_or((text, 10), |digits| (digits, 16));
     if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
         return Err("which is no number: it is written like 412 or 0x19c".to_owned());
     }
-    u64::from_str_radix(digits, radix).map_err(|_| format!("which is beyond the last seed, {}", u64::MAX))
+    u64::from_str_radix(digits, radix)
+        .map_err(|_| format!("which is beyond the last seed, {}", u64::MAX))
 }
 
 /// Which seeds are run: so many, or those of a range.
@@ -41,7 +44,12 @@ impl Seeds {
         match self {
             Self::Count(count) => {
                 let end = first.checked_add(count);
-                let end = end.ok_or_else(|| format!("{count} seeds from {first} on are beyond the last seed, {}", u64::MAX))?;
+                let end = end.ok_or_else(|| {
+                    format!(
+                        "{count} seeds from {first} on are beyond the last seed, {}",
+                        u64::MAX
+                    )
+                })?;
                 Ok(first..end)
             }
             Self::Range(first, end) => Ok(first..end),
@@ -55,12 +63,19 @@ impl FromStr for Seeds {
     fn from_str(text: &str) -> Result<Self, String> {
         let Some((first, end)) = text.split_once("..") else {
             return number(text).map(Self::Count).map_err(|why| {
-                if why.contains("beyond") { why } else { "which is neither a number of seeds, like 1000, nor a range, like 2000..3000".to_owned() }
+                if why.contains("beyond") {
+                    why
+                } else {
+                    "which is neither a number of seeds, like 1000, nor a range, like 2000..3000"
+                        .to_owned()
+                }
             });
         };
         let (first, end) = (number(first)?, number(end)?);
         if first > end {
-            return Err(format!("which begins at {first} and ends before it, at {end}"));
+            return Err(format!(
+                "which begins at {first} and ends before it, at {end}"
+            ));
         }
         Ok(Self::Range(first, end))
     }
@@ -87,7 +102,10 @@ impl Shard {
 
     /// All shards of which this is one.
     pub(super) fn siblings(self) -> impl Iterator<Item = Self> {
-        (1..=self.of).map(move |number| Self { number, of: self.of })
+        (1..=self.of).map(move |number| Self {
+            number,
+            of: self.of,
+        })
     }
 }
 
@@ -97,9 +115,14 @@ impl FromStr for Shard {
     fn from_str(text: &str) -> Result<Self, String> {
         let shape = || "which is no shard: the third of ten is written 3/10".to_owned();
         let (shard, of) = text.trim().split_once('/').ok_or_else(shape)?;
-        let (shard, of): (u64, u64) = (shard.parse().map_err(|_| shape())?, of.parse().map_err(|_| shape())?);
+        let (shard, of): (u64, u64) = (
+            shard.parse().map_err(|_| shape())?,
+            of.parse().map_err(|_| shape())?,
+        );
         if shard == 0 || shard > of {
-            return Err(format!("which is none of {of} shards: they are numbered from 1/{of} to {of}/{of}"));
+            return Err(format!(
+                "which is none of {of} shards: they are numbered from 1/{of} to {of}/{of}"
+            ));
         }
         Ok(Self { number: shard, of })
     }
@@ -131,7 +154,9 @@ impl From<Shard> for String {
 /// What is wrong with it, for the end of a sentence that names it.
 pub fn time(text: &str) -> Result<Duration, String> {
     let text = text.trim();
-    let unit_at = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let unit_at = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, unit) = text.split_at(unit_at);
     let millis: u64 = match unit {
         "ms" => 1,
@@ -170,7 +195,12 @@ mod tests {
             let found = text.parse::<Seeds>().expect_err(text);
             assert!(found.contains(why), "{text}: {found}");
         }
-        assert!(Seeds::Count(2).from(u64::MAX).expect_err("too many").contains("beyond the last seed"));
+        assert!(
+            Seeds::Count(2)
+                .from(u64::MAX)
+                .expect_err("too many")
+                .contains("beyond the last seed")
+        );
     }
 
     #[test]
@@ -178,7 +208,11 @@ mod tests {
         assert_eq!(seed("412"), Ok(Seed(412)));
         assert_eq!(seed("0x19c"), Ok(Seed(412)));
         assert_eq!(seed("18446744073709551615"), Ok(Seed(u64::MAX)));
-        assert!(seed("18446744073709551616").expect_err("one more").contains("beyond the last seed"));
+        assert!(
+            seed("18446744073709551616")
+                .expect_err("one more")
+                .contains("beyond the last seed")
+        );
         assert!(seed("+1").expect_err("a sign").contains("no number"));
     }
 

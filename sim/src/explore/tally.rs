@@ -52,7 +52,8 @@ impl Asked {
     /// The seeds of this shard.
     pub(super) fn range(&self) -> Range<u64> {
         let whole = || self.seeds.clone();
-        self.shard.map_or_else(whole, |shard| shard.part_of(&self.seeds))
+        self.shard
+            .map_or_else(whole, |shard| shard.part_of(&self.seeds))
     }
 }
 
@@ -104,7 +105,10 @@ impl Memory {
     pub(super) fn in_words(&self) -> Option<String> {
         let mebibytes = |&(_, bytes): &(u64, u64)| bytes >> 20;
         let (first, last) = (self.samples.first()?, self.samples.last()?);
-        let middle = self.samples.iter().min_by_key(|(seeds, _)| seeds.abs_diff(last.0 / 2))?;
+        let middle = self
+            .samples
+            .iter()
+            .min_by_key(|(seeds, _)| seeds.abs_diff(last.0 / 2))?;
         Some(format!(
             "memory of a worker: {} MiB after {} seeds, {} MiB after {}, {} MiB after {}, at most {} MiB",
             mebibytes(first),
@@ -119,7 +123,11 @@ impl Memory {
 }
 
 impl Tally {
-    pub(super) fn new(program: String, asked: Asked, suites: impl IntoIterator<Item = (String, Expectation)>) -> Self {
+    pub(super) fn new(
+        program: String,
+        asked: Asked,
+        suites: impl IntoIterator<Item = (String, Expectation)>,
+    ) -> Self {
         let rows = suites.into_iter().map(|(suite, expectation)| Row {
             suite,
             expectation,
@@ -142,14 +150,23 @@ impl Tally {
     /// # Errors
     /// There is none, or it is not one of this version.
     pub(super) fn load(path: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let raw: serde_json::Value = serde_json::from_str(&text).with_context(|| format!("{} is no summary of an exploration", path.display()))?;
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let raw: serde_json::Value = serde_json::from_str(&text)
+            .with_context(|| format!("{} is no summary of an exploration", path.display()))?;
         let format = raw.get("format").and_then(serde_json::Value::as_u64);
         if format != Some(u64::from(TALLY_FORMAT)) {
-            let found = format.map_or_else(|| "no format".to_owned(), |format| format!("format {format}"));
-            bail!("{} has {found}, this version reads format {TALLY_FORMAT}", path.display());
+            let found = format.map_or_else(
+                || "no format".to_owned(),
+                |format| format!("format {format}"),
+            );
+            bail!(
+                "{} has {found}, this version reads format {TALLY_FORMAT}",
+                path.display()
+            );
         }
-        serde_json::from_value(raw).with_context(|| format!("{} is no summary of an exploration", path.display()))
+        serde_json::from_value(raw)
+            .with_context(|| format!("{} is no summary of an exploration", path.display()))
     }
 
     /// Puts it in the place of what the file held, at once: whenever the process dies, the file holds one of the two.
@@ -157,9 +174,15 @@ impl Tally {
     /// # Errors
     /// The file or its folder cannot be written.
     pub(super) fn save(&self, path: &Path) -> anyhow::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let name = path.file_name().with_context(|| format!("{} is no file", path.display()))?;
-        let new = folder.unwrap_or(Path::new(".")).join(format!(".{}.new", name.to_string_lossy()));
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let name = path
+            .file_name()
+            .with_context(|| format!("{} is no file", path.display()))?;
+        let new = folder
+            .unwrap_or(Path::new("."))
+            .join(format!(".{}.new", name.to_string_lossy()));
         let write = || {
             let mut file = fs::File::create(&new)?;
             file.write_all(&serde_json::to_vec(self)?)?;
@@ -183,7 +206,8 @@ impl Tally {
     /// # Errors
     /// Some seeds are in both: they would count twice.
     fn join(&mut self, other: Self) -> anyhow::Result<()> {
-        self.asked.seeds = self.asked.seeds.start.min(other.asked.seeds.start)..self.asked.seeds.end.max(other.asked.seeds.end);
+        self.asked.seeds = self.asked.seeds.start.min(other.asked.seeds.start)
+            ..self.asked.seeds.end.max(other.asked.seeds.end);
         self.asked.by_time |= other.asked.by_time;
         if other.asked.after_failure == AfterFailure::Stop {
             self.asked.after_failure = AfterFailure::Stop;
@@ -196,16 +220,27 @@ impl Tally {
                 continue;
             };
             if mine.expectation != row.expectation {
-                bail!("suite {} is expected to pass in one and to have a bug in the other", row.suite);
+                bail!(
+                    "suite {} is expected to pass in one and to have a bug in the other",
+                    row.suite
+                );
             }
             for range in row.done.iter() {
                 if !mine.done.add(&range) {
-                    bail!("some of the seeds {} to {} of {} are in more than one", range.start, range.end - 1, row.suite);
+                    bail!(
+                        "some of the seeds {} to {} of {} are in more than one",
+                        range.start,
+                        range.end - 1,
+                        row.suite
+                    );
                 }
             }
             for (first, found) in row.searches {
                 if mine.searches.insert(first, found).is_some() {
-                    bail!("the search of {} from seed {first} on is in more than one", row.suite);
+                    bail!(
+                        "the search of {} from seed {first} on is in more than one",
+                        row.suite
+                    );
                 }
             }
             mine.summary.merge(row.summary);
@@ -229,10 +264,13 @@ pub(super) fn merge(paths: &[impl AsRef<Path>]) -> anyhow::Result<(Tally, Vec<St
         shards.extend(part.asked.shard);
         match &mut whole {
             None => whole = Some(part),
-            Some(whole) => whole.join(part).with_context(|| format!("cannot add {}", path.display()))?,
+            Some(whole) => whole
+                .join(part)
+                .with_context(|| format!("cannot add {}", path.display()))?,
         }
     }
-    let mut whole = whole.context("nothing to merge: name the files that `explore --format json` wrote")?;
+    let mut whole =
+        whole.context("nothing to merge: name the files that `explore --format json` wrote")?;
     whole.asked.shard = None;
     let mut missing: Vec<_> = shards
         .first()
@@ -242,10 +280,22 @@ pub(super) fn merge(paths: &[impl AsRef<Path>]) -> anyhow::Result<(Tally, Vec<St
         .map(|shard| format!("shard {shard} is missing"))
         .collect();
     let is_to_be_whole = !whole.asked.by_time;
-    for row in whole.suites.iter().filter(|row| is_to_be_whole && row.is_as_expected() && row.expectation == Expectation::Passes) {
-        missing.extend(row.done.missing(&whole.asked.seeds).into_iter().map(|range| {
-            format!("seeds {} to {} of {} are in none of the files", range.start, range.end - 1, row.suite)
-        }));
+    for row in whole.suites.iter().filter(|row| {
+        is_to_be_whole && row.is_as_expected() && row.expectation == Expectation::Passes
+    }) {
+        missing.extend(
+            row.done
+                .missing(&whole.asked.seeds)
+                .into_iter()
+                .map(|range| {
+                    format!(
+                        "seeds {} to {} of {} are in none of the files",
+                        range.start,
+                        range.end - 1,
+                        row.suite
+                    )
+                }),
+        );
     }
     Ok((whole, missing))
 }
@@ -273,11 +323,16 @@ pub(super) mod seconds {
 
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    pub(in super::super) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        time: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(time.as_secs_f64())
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
         let seconds = f64::deserialize(deserializer)?;
         Duration::try_from_secs_f64(seconds).map_err(D::Error::custom)
     }

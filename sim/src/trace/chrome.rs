@@ -34,7 +34,8 @@ pub fn json(entries: &[Entry]) -> String {
     // Bars that end at an event stand before those that begin at it.
     timed.sort_by_key(|(at, order, _)| (*at, *order));
     events.extend(timed.into_iter().map(|(_, _, event)| event));
-    serde_json::to_string(&json!({"displayTimeUnit": "ms", "traceEvents": events})).expect("it has a JSON form")
+    serde_json::to_string(&json!({"displayTimeUnit": "ms", "traceEvents": events}))
+        .expect("it has a JSON form")
 }
 
 const END: u8 = 0;
@@ -52,7 +53,10 @@ fn times(entries: &[Entry]) -> Vec<f64> {
             nanos = nanos.max(last + 1);
         }
         last = Some(nanos);
-        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a run fit into 53 bits for a hundred days")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "nanoseconds of a run fit into 53 bits for a hundred days"
+        )]
         times.push(nanos as f64 / 1e3);
     }
     times
@@ -70,18 +74,27 @@ fn process(kind: LaneKind) -> (usize, &'static str) {
 
 /// Process and thread of a row.
 fn place(timeline: &Timeline, lane: usize, row: usize) -> (usize, usize) {
-    (process(timeline.lanes[lane].kind).0, (lane + 1) * ROWS_MAX + row)
+    (
+        process(timeline.lanes[lane].kind).0,
+        (lane + 1) * ROWS_MAX + row,
+    )
 }
 
 fn names(timeline: &Timeline) -> Vec<Value> {
     let mut names = Vec::new();
     for (number, lane) in timeline.lanes.iter().enumerate() {
         let (pid, process) = process(lane.kind);
-        names.push(json!({"ph": "M", "name": "process_name", "pid": pid, "args": {"name": process}}));
+        names.push(
+            json!({"ph": "M", "name": "process_name", "pid": pid, "args": {"name": process}}),
+        );
         names.push(json!({"ph": "M", "name": "process_sort_index", "pid": pid, "args": {"sort_index": pid}}));
         for row in 0..lane.rows {
             let (_, tid) = place(timeline, number, row);
-            let name = if row == 0 { lane.name.clone() } else { format!("{} ({row})", lane.name) };
+            let name = if row == 0 {
+                lane.name.clone()
+            } else {
+                format!("{} ({row})", lane.name)
+            };
             names.push(json!({"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": name}}));
             names.push(json!({"ph": "M", "name": "thread_sort_index", "pid": pid, "tid": tid, "args": {"sort_index": tid}}));
         }
@@ -101,7 +114,11 @@ fn bars(span: &Span, timeline: &Timeline, times: &[f64]) -> Vec<(usize, u8, Valu
                 BEGIN,
                 json!({"ph": "B", "name": span.label, "cat": category, "pid": pid, "tid": tid, "ts": ts, "args": args}),
             ),
-            (span.to, END, json!({"ph": "E", "pid": pid, "tid": tid, "ts": end})),
+            (
+                span.to,
+                END,
+                json!({"ph": "E", "pid": pid, "tid": tid, "ts": end}),
+            ),
         ];
     }
     vec![(
@@ -125,13 +142,21 @@ fn instant(at: usize, entry: &Entry, timeline: &Timeline, times: &[f64]) -> Valu
 fn arrows(entries: &[Entry], timeline: &Timeline, times: &[f64]) -> Vec<(usize, u8, Value)> {
     let mut arrows = Vec::new();
     for (at, entry) in entries.iter().enumerate() {
-        let (Some(batch), true) = (entry.number("batch").filter(|batch| *batch > 0), entry.name == "output") else {
+        let (Some(batch), true) = (
+            entry.number("batch").filter(|batch| *batch > 0),
+            entry.name == "output",
+        ) else {
             continue;
         };
         let is_its_commit = |earlier: &&Entry| {
-            earlier.name == "committed" && earlier.text("object") == entry.text("object") && earlier.number("batch") == Some(batch)
+            earlier.name == "committed"
+                && earlier.text("object") == entry.text("object")
+                && earlier.number("batch") == Some(batch)
         };
-        let Some(from) = entries[..at].iter().rposition(|earlier| is_its_commit(&earlier)) else {
+        let Some(from) = entries[..at]
+            .iter()
+            .rposition(|earlier| is_its_commit(&earlier))
+        else {
             continue;
         };
         for (end, phase) in [(from, "s"), (at, "f")] {
@@ -161,7 +186,9 @@ mod tests {
             r#"{"at_ns":2000,"place":"client-1","name":"ok","fields":{"returned":"1"}}"#,
             r#"{"at_ns":9000,"place":"world","name":"FAULT","fields":{"kind":"power loss"}}"#,
         ];
-        lines.map(|line| serde_json::from_str(line).expect("an entry")).into()
+        lines
+            .map(|line| serde_json::from_str(line).expect("an entry"))
+            .into()
     }
 
     fn events() -> Vec<Value> {
@@ -198,7 +225,9 @@ mod tests {
     fn an_arrow_leads_from_the_commit_to_what_depended_on_it() {
         let of_phase = |phase: &str| -> Vec<f64> {
             let events = events().into_iter().filter(|event| event["ph"] == phase);
-            events.map(|event| event["ts"].as_f64().expect("a time")).collect()
+            events
+                .map(|event| event["ts"].as_f64().expect("a time"))
+                .collect()
         };
         assert_eq!(of_phase("s"), [0.002]);
         assert_eq!(of_phase("f"), [2.0]);

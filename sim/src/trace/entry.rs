@@ -12,7 +12,11 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Virtual time since the start.
-    #[serde(rename = "at_ns", serialize_with = "nanos", deserialize_with = "from_nanos")]
+    #[serde(
+        rename = "at_ns",
+        serialize_with = "nanos",
+        deserialize_with = "from_nanos"
+    )]
     pub at: Duration,
     /// The machine on which it happened, or `world`.
     pub place: String,
@@ -43,7 +47,13 @@ impl Entry {
     }
 
     fn write_line(&self, out: &mut String) -> std::fmt::Result {
-        write!(out, "{} {:<9} {:<16}", moment(self.at), self.place, self.name)?;
+        write!(
+            out,
+            "{} {:<9} {:<16}",
+            moment(self.at),
+            self.place,
+            self.name
+        )?;
         for (name, value) in &self.fields {
             match value {
                 Value::String(text) => write!(out, " {name}={text}")?,
@@ -100,7 +110,10 @@ mod tests {
             at: Duration::from_micros(21_004),
             place: "server".to_owned(),
             name: "committed".to_owned(),
-            fields: fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
+            fields: fields
+                .map(|(name, value)| (name.to_owned(), value))
+                .into_iter()
+                .collect(),
         }
     }
 

@@ -18,10 +18,7 @@ use tracing::{
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::filter_fn,
-    fmt::{
-        FmtContext, FormatEvent, FormatFields, FormattedFields,
-        format::Writer,
-    },
+    fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer},
     layer::{Context, SubscriberExt as _},
     registry::LookupSpan,
 };
@@ -38,7 +35,11 @@ thread_local! {
 pub(crate) fn with_trace<T>(f: impl FnOnce() -> T) -> T {
     // One for the whole process: making one walks over all callsites, and the layer keeps nothing itself.
     static DISPATCH: OnceLock<Dispatch> = OnceLock::new();
-    let alone = || DISPATCH.get_or_init(|| Dispatch::new(tracing_subscriber::registry().with(WorldLayer))).clone();
+    let alone = || {
+        DISPATCH
+            .get_or_init(|| Dispatch::new(tracing_subscriber::registry().with(WorldLayer)))
+            .clone()
+    };
     let dispatch = LOGGING.with_borrow(Clone::clone).unwrap_or_else(alone);
     tracing::dispatcher::with_default(&dispatch, f)
 }
@@ -137,13 +138,24 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let metadata = event.metadata();
         let now = current::get().map(|(world, _)| moment(world.now()));
         write!(writer, "{} ", now.as_deref().unwrap_or("-"))?;
-        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+        for span in context
+            .event_scope()
+            .into_iter()
+            .flat_map(|scope| scope.from_root())
+        {
             let extensions = span.extensions();
-            let fields = extensions.get::<FormattedFields<N>>().map_or("", |fields| fields.as_str());
+            let fields = extensions
+                .get::<FormattedFields<N>>()
+                .map_or("", |fields| fields.as_str());
             if span.metadata().target() == TARGET {
                 // `name=server`, `id=Counter/a`: the value says enough.
                 let value = fields.split_once('=').map_or(fields, |(_, value)| value);
@@ -158,7 +170,9 @@ where
         } else {
             write!(writer, "{}: ", metadata.target())?;
         }
-        context.field_format().format_fields(writer.by_ref(), event)?;
+        context
+            .field_format()
+            .format_fields(writer.by_ref(), event)?;
         writeln!(writer)
     }
 }

@@ -1,5 +1,6 @@
 "use strict";
 // Draws a run. What is one thing that lasted, and in whose lane it belongs, was decided when the page was written; this places it.
+addEventListener("error", (error) => { document.body.dataset.error = error.message; });
 const run = JSON.parse(document.getElementById("run").textContent);
 const { headline, timeline, kinds, meanings, marks } = run;
 const { lanes, spans } = timeline;
@@ -12,9 +13,14 @@ for (const event of events) {
   event.text = [lanes[event.lane].name, event.place, event.name, event.kind, ...fields].join(" ").toLowerCase();
 }
 // What reads best at first; the others are one click away.
+const TOLD = /^(alarm_(start|done|retry|give_up)|socket_(accept|cut|lost))$/;
 const QUIET = ["turn", "disk", "link"];
-const STEP = 22, ROW = 24, ZOOM_MIN = 0.02, ZOOM_MAX = 12, BREAK_SECONDS = 0.5;
+const STEP = 22, ROW = 24, FIRST_ROW = 34, ZOOM_MIN = 0.02, ZOOM_MAX = 12, BREAK_SECONDS = 0.5;
 const view = { zoom: 1, left: 0, selected: null, query: "", off: new Set(kinds.filter((kind) => QUIET.includes(kind))) };
+// The first row of an object has the activations' labels above its dots.
+const first = (lane) => (lanes[lane].kind === "object" ? FIRST_ROW : ROW);
+const laneHeight = (lane) => 12 + first(lane) + ROW * (lanes[lane].rows - 1);
+const rowTop = (lane, row) => tops[lane] + 6 + (row > 0 ? first(lane) + ROW * (row - 1) : 0);
 let shown = [], positions = [], breaks = [], total = 0, tops = [], height = 0;
 
 const byId = (id) => document.getElementById(id);
@@ -110,7 +116,7 @@ function layOut() {
     const used = shown.some((event) => event.lane === number) || spans.some((span) => span.lane === number && isSpanShown(span));
     if (!used) return null;
     const place = top;
-    top += 12 + ROW * Math.max(lane.rows, 1);
+    top += laneHeight(number);
     return place;
   });
   height = top;
@@ -124,9 +130,10 @@ function names() {
   lanes.forEach((lane, number) => {
     if (tops[number] === null) return;
     const word = { client: "client", world: "faults", machine: "machine", object: "object", disk: "its page cache and syncs" }[lane.kind];
-    const style = { top: `${tops[number]}px`, height: `${12 + ROW * lane.rows}px` };
+    const style = { top: `${tops[number]}px`, height: `${laneHeight(number)}px` };
     const name = make("div", { className: "name", style, title: `${lane.name}: click to see this lane alone`, dataset: { lane: lane.name } });
-    name.append(lane.name, make("small", { textContent: word }));
+    name.append(lane.name);
+    if (laneHeight(number) > 40) name.append(make("small", { textContent: word }));
     name.onclick = () => filterBy(view.query.includes(`lane:${lane.name.toLowerCase()}`) ? "" : `lane:${lane.name.toLowerCase()}`);
     box.append(name);
   });
@@ -150,7 +157,7 @@ function drawNow() {
   const full = { height: `${height}px` };
   lanes.forEach((lane, number) => {
     if (tops[number] === null) return;
-    plot.push(make("div", { className: `lane ${lane.kind}`, style: { top: `${tops[number]}px`, height: `${12 + ROW * lane.rows}px` } }));
+    plot.push(make("div", { className: `lane ${lane.kind}`, style: { top: `${tops[number]}px`, height: `${laneHeight(number)}px` } }));
   });
   for (const { from, to, gap } of breaks) {
     const left = x(from - 0.5), right = x(to - 0.1);
@@ -198,8 +205,8 @@ function bar(span, left, right, visible) {
   if (view.selected !== null && (span.from === view.selected || span.kind === "call" && span.to === view.selected)) classes.push("selected");
   const style = {
     left: `${from}px`, width: `${Math.max(to - from, 5)}px`,
-    top: `${tops[span.lane] + 6 + span.row * ROW + (span.kind === "not_durable" ? 3 : 0)}px`,
-    ...(isActivation ? { height: `${ROW * lanes[span.lane].rows}px` } : {}),
+    top: `${rowTop(span.lane, span.row) + (span.kind === "not_durable" ? 3 : 0)}px`,
+    ...(isActivation ? { height: `${laneHeight(span.lane) - 12}px` } : {}),
   };
   // A label stays in sight while its bar reaches in from the left.
   if (left < 0) style.paddingLeft = "35px";
@@ -214,9 +221,11 @@ function dot(event, left, room) {
   if (markedEvents.has(event.index)) classes.push("marked");
   if (related.has(event.index)) classes.push("related");
   const label = event.name === "FAULT" ? String(event.fields.kind) : event.name.replaceAll("_", " ");
-  const isWide = room > 46 || event.index === view.selected;
-  const below = event.kind === "fault" || event.row > 0 ? 5 : 10;
-  const style = { left: `${left - 4}px`, top: `${tops[event.lane] + 6 + event.row * ROW + below - (event.row > 0 ? 1 : 0)}px`, maxWidth: `${Math.max(room - 2, 9)}px` };
+  // The bar that begins with it says it already.
+  const isTold = event.row > 0 && !event.name.startsWith("output");
+  const isWide = room > 46 && !isTold || event.index === view.selected;
+  const below = event.row === 0 && lanes[event.lane].kind === "object" ? 16 : 3;
+  const style = { left: `${left - 4}px`, top: `${rowTop(event.lane, event.row) + below}px`, maxWidth: `${Math.max(room - 2, 9)}px` };
   return make("div", { className: classes.join(" "), title: `${label} ${moment(event.at)}`, style, dataset: { event: event.index } }, make("i"), isWide ? label : "");
 }
 function ticks(ruler, visible) {
@@ -247,6 +256,12 @@ function drawOverview() {
   const kinds = { call: { ok: "--ok", failed: "--failed", unknown: "--unknown", open: "--unknown" }, activation: "--memory-line", down: "--fault", not_durable: "--volatile" };
   const rows = lanes.filter((_, number) => tops[number] !== null).length || 1;
   const rowOf = lanes.map((_, number) => lanes.slice(0, number).filter((_, earlier) => tops[earlier] !== null).length);
+  for (const [from, to] of marks) {
+    ink.fillStyle = colour("--bad");
+    ink.globalAlpha = 0.3;
+    ink.fillRect(place(from) - 1, 0, Math.max(place(to) - place(from), 3), high);
+    ink.globalAlpha = 1;
+  }
   for (const span of spans) {
     const named = kinds[span.kind];
     if (!named || tops[span.lane] === null || !isSpanShown(span)) continue;
@@ -257,10 +272,6 @@ function drawOverview() {
   for (const event of shown.filter((event) => event.name === "FAULT")) {
     ink.fillStyle = colour("--fault");
     ink.fillRect(place(event.index), 0, 1.5, high);
-  }
-  for (const [from, to] of marks) {
-    ink.fillStyle = colour("--bad");
-    ink.fillRect(place(from) - 1, 0, Math.max(place(to) - place(from), 3), high);
   }
 }
 
@@ -277,7 +288,7 @@ function sentence(event) {
     case "activation_start": return `${fields.object} comes into memory`;
     case "activation_end": return `${fields.object} leaves memory (${fields.reason})`;
     case "panicked": return `${fields.object} panics: ${fields.text}`;
-    default: return event.kind === "alarm" || event.kind === "socket" ? `${lanes[event.lane].name}: ${event.name.replaceAll("_", " ")}` : null;
+    default: return TOLD.test(event.name) ? `${lanes[event.lane].name}: ${event.name.replaceAll("_", " ")}` : null;
   }
 }
 function tell() {
@@ -338,9 +349,9 @@ function describe() {
     return;
   }
   const event = events[view.selected];
-  box.append(make("h3", { id: "event-name", textContent: event.name === "FAULT" ? `FAULT: ${event.fields.kind}` : event.name.replaceAll("_", " ") }));
+  box.append(make("h3", { id: "event-name", textContent: sentence(event) ?? `${lanes[event.lane].name}: ${event.name.replaceAll("_", " ")}` }));
   const place = lanes[event.lane].name === event.place ? event.place : `${lanes[event.lane].name}, on ${event.place}`;
-  box.append(make("div", { className: "meta", textContent: `${moment(event.at)} · ${place} · event ${event.index + 1} of ${events.length} · ${event.kind}` }));
+  box.append(make("div", { className: "meta", textContent: `${moment(event.at)} · ${place} · ${event.name} · event ${event.index + 1} of ${events.length}` }));
   const number = marks.findIndex(([from, to]) => event.index === from || event.index === to);
   if (number >= 0) {
     const text = number ? "Belongs to what was broken." : `Broken here: ${headline.violation.promise}`;
@@ -372,9 +383,15 @@ function step(by) {
 }
 function showViolation() {
   if (!marks.length) return;
-  const [from, to] = marks[0];
+  const [from] = marks[0];
   if (!isShown(events[from])) { view.off.delete(events[from].kind); filterBy(""); }
-  view.left += (xOf(from) + xOf(to)) / 2 - width() / 2;
+  // All that belongs to it at once, if that can still be read.
+  const all = marks.flat().map((index) => positions[index]);
+  const [first, last] = [Math.min(...all), Math.max(...all)];
+  const room = width() * 0.8 / ((last - first + 2) * STEP);
+  const [begin, end] = room >= 0.3 ? [first, last] : marks[0].map((index) => positions[index]);
+  view.zoom = Math.min(1, Math.max(0.3, width() * 0.8 / ((end - begin + 2) * STEP)));
+  view.left += (x(begin) + x(end)) / 2 - width() / 2;
   byId("scroll").scrollTop = 0;
   select(from);
 }

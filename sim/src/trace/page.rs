@@ -38,8 +38,13 @@ pub struct Headline {
 /// Never: what it shows is text and numbers.
 pub fn html(headline: &Headline, entries: &[Entry]) -> String {
     let timeline = timeline::of(entries);
-    let marks = headline.violation.iter().flat_map(|violation| &violation.marks);
-    let marks: Vec<_> = marks.filter_map(|mark| resolve(*mark, &timeline, entries)).collect();
+    let marks = headline
+        .violation
+        .iter()
+        .flat_map(|violation| &violation.marks);
+    let marks: Vec<_> = marks
+        .filter_map(|mark| resolve(*mark, &timeline, entries))
+        .collect();
     let mut names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -55,7 +60,15 @@ pub fn html(headline: &Headline, entries: &[Entry]) -> String {
     }
     let events: Vec<_> = entries
         .iter()
-        .map(|entry| json!([entry.at.as_secs_f64(), entry.place, entry.name, words::kind(&entry.name), entry.fields]))
+        .map(|entry| {
+            json!([
+                entry.at.as_secs_f64(),
+                entry.place,
+                entry.name,
+                words::kind(&entry.name),
+                entry.fields
+            ])
+        })
         .collect();
     let data = json!({
         "headline": headline,
@@ -66,7 +79,9 @@ pub fn html(headline: &Headline, entries: &[Entry]) -> String {
         "meanings": meanings,
     });
     // Text of an object may say `</script>`; in JSON the sign may be written otherwise.
-    let data = serde_json::to_string(&data).expect("it has a JSON form").replace('<', "\\u003c");
+    let data = serde_json::to_string(&data)
+        .expect("it has a JSON form")
+        .replace('<', "\\u003c");
     let title = escaped(&format!("{} · seed {}", headline.suite, headline.seed));
     // The data last: it may hold anything, the other marks included.
     include_str!("page.html")
@@ -83,14 +98,19 @@ fn resolve(mark: Mark, timeline: &Timeline, entries: &[Entry]) -> Option<(usize,
         Mark::Call { client, index } => {
             let name = format!("client-{client}");
             let of_client = |lane: usize| timeline.lanes[lane].name == name;
-            let mut calls = timeline.spans.iter().filter(|span| span.kind == SpanKind::Call && of_client(span.lane));
+            let mut calls = timeline
+                .spans
+                .iter()
+                .filter(|span| span.kind == SpanKind::Call && of_client(span.lane));
             calls.nth(index).map(|call| (call.from, call.to))
         }
     }
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -122,20 +142,42 @@ mod tests {
     #[test]
     fn the_page_asks_for_nothing_from_outside() {
         let page = html(&headline(None), &[]);
-        for reference in ["src=", "href=", "url(", "@import", "fetch(", "XMLHttpRequest", "http://", "https://"] {
+        for reference in [
+            "src=",
+            "href=",
+            "url(",
+            "@import",
+            "fetch(",
+            "XMLHttpRequest",
+            "http://",
+            "https://",
+        ] {
             assert!(!page.contains(reference), "{reference}");
         }
-        assert!(page.contains("default-src 'none'"), "and the browser sees to it");
+        assert!(
+            page.contains("default-src 'none'"),
+            "and the browser sees to it"
+        );
         assert!(!page.contains("{{"), "every part is filled in");
     }
 
     #[test]
     fn what_objects_say_cannot_leave_its_place() {
         let evil = "</script><script>alert({{data}})</script>";
-        let page = html(&headline(None), &[entry("client-1", "invoke", ("op", evil))]);
+        let page = html(
+            &headline(None),
+            &[entry("client-1", "invoke", ("op", evil))],
+        );
         assert!(!page.contains("</script><script>alert"));
-        assert_eq!(page.matches("</script>").count(), 2, "the data's and the script's own");
-        assert!(page.contains("\\u003c/script>\\u003cscript>alert({{data}})"), "it is told as it is");
+        assert_eq!(
+            page.matches("</script>").count(),
+            2,
+            "the data's and the script's own"
+        );
+        assert!(
+            page.contains("\\u003c/script>\\u003cscript>alert({{data}})"),
+            "it is told as it is"
+        );
     }
 
     #[test]
@@ -153,6 +195,10 @@ mod tests {
         assert_eq!(place(2, 0), Some((0, 4)), "it never ended");
         assert_eq!(place(2, 1), None);
         assert_eq!(resolve(Mark::Event(4), &timeline, &entries), Some((4, 4)));
-        assert_eq!(resolve(Mark::Event(5), &timeline, &entries), None, "a trace that was cut");
+        assert_eq!(
+            resolve(Mark::Event(5), &timeline, &entries),
+            None,
+            "a trace that was cut"
+        );
     }
 }

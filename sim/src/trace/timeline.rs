@@ -117,7 +117,10 @@ fn lane_of(entry: &Entry) -> (LaneKind, u64, String) {
     if entry.name.starts_with("disk_") {
         return (LaneKind::Disk, 0, "disk".to_owned());
     }
-    let client = entry.place.strip_prefix("client-").and_then(|number| number.parse().ok());
+    let client = entry
+        .place
+        .strip_prefix("client-")
+        .and_then(|number| number.parse().ok());
     match client {
         Some(number) => (LaneKind::Client, number, entry.place.clone()),
         None => (LaneKind::Machine, 0, entry.place.clone()),
@@ -200,7 +203,10 @@ impl<'a> Drawing<'a> {
             syncs: (0, None),
             down: None,
             others: BTreeMap::new(),
-            done: entries.iter().filter_map(|entry| entry.name.strip_suffix("_done")).collect(),
+            done: entries
+                .iter()
+                .filter_map(|entry| entry.name.strip_suffix("_done"))
+                .collect(),
         }
     }
 
@@ -221,7 +227,9 @@ impl<'a> Drawing<'a> {
             }
             "deliver" => self.event_arrives(lane, at, entry),
             "turn" => self.turn(lane, at, entry),
-            "output" | "output_dropped" if entry.text("what") == Some("reply") => self.reply(lane, at, entry),
+            "output" | "output_dropped" if entry.text("what") == Some("reply") => {
+                self.reply(lane, at, entry)
+            }
             "commit" => self.commit(lane, at, entry),
             "durable" => self.durable(lane, at, entry),
             "disk_sync" => self.sync_begins(lane, at),
@@ -258,8 +266,13 @@ impl<'a> Drawing<'a> {
     }
 
     fn call_ends(&mut self, lane: usize, at: usize, entry: &Entry) {
-        let Some(call) = self.calls.remove(&lane) else { return };
-        let answer = entry.text("returned").or(entry.text("error")).unwrap_or_default();
+        let Some(call) = self.calls.remove(&lane) else {
+            return;
+        };
+        let answer = entry
+            .text("returned")
+            .or(entry.text("error"))
+            .unwrap_or_default();
         let label = &mut self.timeline.spans[call].label;
         *label = format!("{label} \u{2192} {answer}");
         self.close(call, at, &entry.name);
@@ -277,7 +290,16 @@ impl<'a> Drawing<'a> {
 
     /// Everything of the object that is open ends with it: what is said of it is `outcome`.
     fn activation_ends(&mut self, lane: usize, at: usize, reason: &str, outcome: &str) {
-        let Some(object) = self.objects.get_mut(&lane) else { return };
+        let others = self.others.iter_mut().filter(|((of, _), _)| *of == lane);
+        let others: Vec<_> = others
+            .flat_map(|(_, spans)| std::mem::take(spans))
+            .collect();
+        for span in others {
+            self.close(span, at, outcome);
+        }
+        let Some(object) = self.objects.get_mut(&lane) else {
+            return;
+        };
         let activation = object.activation.take();
         let inside: Vec<_> = std::mem::take(&mut object.events)
             .into_values()
@@ -294,14 +316,20 @@ impl<'a> Drawing<'a> {
     }
 
     fn event_arrives(&mut self, lane: usize, at: usize, entry: &Entry) {
+        // One without a number, such as a socket's, does not say when it is over: it is an instant.
+        let Some(number) = entry.number("event") else {
+            return;
+        };
         let what = entry.text("what").unwrap_or("event").to_owned();
-        let object = self.objects.entry(lane).or_default();
-        let taken: BTreeSet<_> = object.events.values().map(|event| event.row).collect();
-        let row = (1..).find(|row| !taken.contains(row)).expect("there is always another row");
-        object.rows = object.rows.max(row);
-        let waits = self.open(lane, row, SpanKind::InputGate, format!("{what} waits at the input gate"), at);
+        let row = self.free_row(lane);
+        let waits = self.open(
+            lane,
+            row,
+            SpanKind::InputGate,
+            format!("{what} waits at the input gate"),
+            at,
+        );
         self.timeline.places[at].1 = row;
-        let number = entry.number("event").unwrap_or(0);
         let handled = Handled {
             row,
             what,
@@ -309,18 +337,44 @@ impl<'a> Drawing<'a> {
             handling: None,
             last_turn: at,
         };
-        self.objects.entry(lane).or_default().events.insert(number, handled);
+        self.objects
+            .entry(lane)
+            .or_default()
+            .events
+            .insert(number, handled);
+    }
+
+    /// A row of an object in which nothing is under way.
+    fn free_row(&mut self, lane: usize) -> usize {
+        let others = self.others.iter().filter(|((of, _), _)| *of == lane);
+        let others = others
+            .flat_map(|(_, spans)| spans)
+            .map(|span| self.timeline.spans[*span].row);
+        let object = self.objects.entry(lane).or_default();
+        let events = object.events.values().map(|event| event.row);
+        let taken: BTreeSet<_> = events.chain(others).collect();
+        let row = (1..)
+            .find(|row| !taken.contains(row))
+            .expect("there is always another row");
+        object.rows = object.rows.max(row);
+        row
     }
 
     fn turn(&mut self, lane: usize, at: usize, entry: &Entry) {
         let number = entry.number("event").unwrap_or(0);
-        let Some(event) = self.objects.get_mut(&lane).and_then(|object| object.events.get_mut(&number)) else {
+        let Some(event) = self
+            .objects
+            .get_mut(&lane)
+            .and_then(|object| object.events.get_mut(&number))
+        else {
             return; // the constructor's, or of a task that outlived its event
         };
         event.last_turn = at;
         let row = event.row;
         self.timeline.places[at].1 = row;
-        let Some(waits) = event.waits.take() else { return };
+        let Some(waits) = event.waits.take() else {
+            return;
+        };
         let label = event.what.clone();
         self.close(waits, at, "done");
         let handling = self.open(lane, row, SpanKind::Handling, label, at);
@@ -332,19 +386,38 @@ impl<'a> Drawing<'a> {
 
     fn reply(&mut self, lane: usize, at: usize, entry: &Entry) {
         let number = entry.number("event").unwrap_or(0);
-        let Some(object) = self.objects.get_mut(&lane) else { return };
-        let Some(event) = object.events.remove(&number) else { return };
-        let waited = object.durable_at.is_some_and(|durable| durable > event.last_turn) || entry.name == "output_dropped";
+        let Some(object) = self.objects.get_mut(&lane) else {
+            return;
+        };
+        let Some(event) = object.events.remove(&number) else {
+            return;
+        };
+        let waited = object
+            .durable_at
+            .is_some_and(|durable| durable > event.last_turn)
+            || entry.name == "output_dropped";
         self.timeline.places[at].1 = event.row;
-        let outcome = if entry.name == "output_dropped" { "dropped" } else { "done" };
-        let Some(handling) = event.handling else { return };
+        let outcome = if entry.name == "output_dropped" {
+            "dropped"
+        } else {
+            "done"
+        };
+        let Some(handling) = event.handling else {
+            return;
+        };
         if !waited {
             self.close(handling, at, outcome);
             return;
         }
         self.close(handling, event.last_turn, "done");
         let label = format!("reply of {} waits at the output gate", event.what);
-        let wait = self.open(lane, event.row, SpanKind::OutputGate, label, event.last_turn);
+        let wait = self.open(
+            lane,
+            event.row,
+            SpanKind::OutputGate,
+            label,
+            event.last_turn,
+        );
         self.close(wait, at, outcome);
     }
 
@@ -404,7 +477,10 @@ impl<'a> Drawing<'a> {
         for span in std::mem::take(&mut self.others).into_values().flatten() {
             self.close(span, at, "lost");
         }
-        let server = self.lanes.iter().find(|((kind, ..), _)| *kind == LaneKind::Machine);
+        let server = self
+            .lanes
+            .iter()
+            .find(|((kind, ..), _)| *kind == LaneKind::Machine);
         if let Some(lane) = server.map(|(_, lane)| *lane) {
             let label = format!("down: {}", entry.text("kind").unwrap_or_default());
             self.down = Some(self.open(lane, 0, SpanKind::Down, label, at));
@@ -412,19 +488,31 @@ impl<'a> Drawing<'a> {
     }
 
     fn other(&mut self, lane: usize, at: usize, name: &str) {
-        let ended = name.strip_suffix("_end").or_else(|| name.strip_suffix("_done"));
+        let ended = name
+            .strip_suffix("_end")
+            .or_else(|| name.strip_suffix("_done"));
         let ended = ended.or((name == "restored").then_some("restore"));
         if let Some(base) = ended {
-            let open = self.others.get_mut(&(lane, base.to_owned())).and_then(Vec::pop);
+            let open = self
+                .others
+                .get_mut(&(lane, base.to_owned()))
+                .and_then(Vec::pop);
             if let Some(span) = open {
+                self.timeline.places[at].1 = self.timeline.spans[span].row;
                 self.close(span, at, "done");
             }
             return;
         }
         let is_both = self.done.contains(name) || name == "restore";
         if let Some(base) = name.strip_suffix("_start").or(is_both.then_some(name)) {
-            let span = self.open(lane, 0, SpanKind::Other, base.replace('_', " "), at);
-            self.others.entry((lane, base.to_owned())).or_default().push(span);
+            let is_object = self.timeline.lanes[lane].kind == LaneKind::Object;
+            let row = if is_object { self.free_row(lane) } else { 0 };
+            self.timeline.places[at].1 = row;
+            let span = self.open(lane, row, SpanKind::Other, base.replace('_', " "), at);
+            self.others
+                .entry((lane, base.to_owned()))
+                .or_default()
+                .push(span);
         }
     }
 

@@ -8,12 +8,15 @@ use super::*;
 
 /// Events, a millisecond apart: place, name, fields.
 fn run(events: &[(&str, &str, Value)]) -> Vec<Entry> {
-    let entries = events.iter().zip(0..).map(|((place, name, fields), millis)| Entry {
-        at: Duration::from_millis(millis),
-        place: (*place).to_owned(),
-        name: (*name).to_owned(),
-        fields: fields.as_object().cloned().unwrap_or_default(),
-    });
+    let entries = events
+        .iter()
+        .zip(0..)
+        .map(|((place, name, fields), millis)| Entry {
+            at: Duration::from_millis(millis),
+            place: (*place).to_owned(),
+            name: (*name).to_owned(),
+            fields: fields.as_object().cloned().unwrap_or_default(),
+        });
     entries.collect()
 }
 
@@ -66,10 +69,22 @@ fn lanes_stand_in_the_order_clients_world_machines_objects_disk() {
         ("client-9", "FAULT", json!({"kind": "lose call"})),
         ("client-9", "invoke", json!({})),
     ]);
-    let names: Vec<_> = of(&entries).lanes.into_iter().map(|lane| lane.name).collect();
+    let names: Vec<_> = of(&entries)
+        .lanes
+        .into_iter()
+        .map(|lane| lane.name)
+        .collect();
     assert_eq!(
         names,
-        ["client-9", "client-10", "world", "server", "Counter/a", "Counter/b", "disk"]
+        [
+            "client-9",
+            "client-10",
+            "world",
+            "server",
+            "Counter/a",
+            "Counter/b",
+            "disk"
+        ]
     );
 }
 
@@ -81,12 +96,32 @@ fn an_event_waits_at_both_gates_and_another_one_has_a_row_of_its_own() {
         ("server", "deliver", on(1)),
         ("server", "deliver", on(2)),
         ("server", "turn", on(1)),
-        ("server", "commit", json!({"object": "Counter/a", "batch": 1})),
+        (
+            "server",
+            "commit",
+            json!({"object": "Counter/a", "batch": 1}),
+        ),
         ("server", "turn", on(2)),
-        ("server", "output", json!({"object": "Counter/a", "event": 2, "what": "reply", "batch": 0})),
-        ("server", "durable", json!({"object": "Counter/a", "batch": 1})),
-        ("server", "output", json!({"object": "Counter/a", "event": 1, "what": "reply", "batch": 1})),
-        ("server", "activation_end", json!({"object": "Counter/a", "reason": "hibernated"})),
+        (
+            "server",
+            "output",
+            json!({"object": "Counter/a", "event": 2, "what": "reply", "batch": 0}),
+        ),
+        (
+            "server",
+            "durable",
+            json!({"object": "Counter/a", "batch": 1}),
+        ),
+        (
+            "server",
+            "output",
+            json!({"object": "Counter/a", "event": 1, "what": "reply", "batch": 1}),
+        ),
+        (
+            "server",
+            "activation_end",
+            json!({"object": "Counter/a", "reason": "hibernated"}),
+        ),
     ]);
     assert_eq!(
         spans(&entries),
@@ -102,14 +137,22 @@ fn an_event_waits_at_both_gates_and_another_one_has_a_row_of_its_own() {
     );
     let timeline = of(&entries);
     assert_eq!(timeline.lanes[0].rows, 4);
-    assert_eq!(timeline.places[5], (0, 2), "a turn stands in its event's row");
+    assert_eq!(
+        timeline.places[5],
+        (0, 2),
+        "a turn stands in its event's row"
+    );
 }
 
 #[test]
 fn a_crash_ends_what_was_in_memory_and_the_machine_is_down_until_the_node_starts() {
     let entries = run(&[
         ("server", "activation_start", json!({"object": "Counter/a"})),
-        ("server", "commit", json!({"object": "Counter/a", "batch": 1})),
+        (
+            "server",
+            "commit",
+            json!({"object": "Counter/a", "batch": 1}),
+        ),
         ("server", "disk_sync", json!({})),
         ("world", "FAULT", json!({"kind": "power loss"})),
         ("world", "restart", json!({})),
@@ -161,7 +204,14 @@ fn a_name_that_is_new_is_drawn_all_the_same() {
     ]);
     assert_eq!(
         spans(&entries),
-        ["Sky/a:0 Other `comet` 0-4 done", "Sky/a:0 Other `meteor` 1-3 done"]
+        [
+            "Sky/a:1 Other `comet` 0-4 done",
+            "Sky/a:2 Other `meteor` 1-3 done"
+        ]
     );
-    assert_eq!(of(&entries).places.len(), 5, "the one without an end as well");
+    assert_eq!(
+        of(&entries).places.len(),
+        5,
+        "the one without an end as well"
+    );
 }

@@ -41,18 +41,27 @@ impl Past {
         let Some(armed) = row(database, Row::Restore).map_err(failed)? else {
             return Ok(None);
         };
-        let alarm_before = row(database, Row::Alarm).map_err(failed)?;
-        let image = self.image(Position::of_packed(armed)).map_err(|error| {
-            let reason = error.message();
-            Error::from(format!("cannot restore the bookmark: {reason}"))
-        })?;
+        let alarm_before = row(database, Row::Alarm).map_err(failed)?.map(of_nanos);
+        let image = match self.image(Position::of_packed(armed)) {
+            Ok(image) => image,
+            Err(error) if self.is_kept() => {
+                let reason = error.message();
+                return Err(Error::from(format!(
+                    "cannot restore the bookmark: {reason}; a node with `History::off()` gives the restore up"
+                )));
+            }
+            Err(error) => {
+                // Whoever runs the node has given up the history.
+                point!("restore_dropped", object = object, reason = error.message());
+                database.run_once(own::DISARM).map_err(failed)?;
+                return Ok(Some(Restored { alarm_before }));
+            }
+        };
         point!("restore", object = object);
         database.replace_with(&image, own::DISARM).map_err(failed)?;
         self.note_commit();
         point!("restored", object = object);
-        Ok(Some(Restored {
-            alarm_before: alarm_before.map(of_nanos),
-        }))
+        Ok(Some(Restored { alarm_before }))
     }
 
     /// The database at a position, without a log.
@@ -61,6 +70,10 @@ impl Past {
         let mut image = Image(self.read_database()?);
         // A checkpoint of the current generation may have begun, or be over.
         if let Some(segment) = self.segment(log.generation())? {
+            let is_later = position.generation > log.generation();
+            if !is_later && !segment.reaches(position.within(log.generation())) {
+                return Err(gone());
+            }
             image.take_away(&segment)?;
         }
         if position.generation >= log.generation() {
@@ -82,8 +95,10 @@ impl Past {
         } else {
             let mut segment = None;
             for generation in (position.generation..log.generation()).rev() {
-                let older = self.segment(generation)?;
-                let older = older.ok_or_else(|| Error::from("a part of the history is gone"))?;
+                let older = self.segment(generation)?.ok_or_else(gone)?;
+                if !older.reaches(position.within(generation)) {
+                    return Err(gone());
+                }
                 image.take_away(&older)?;
                 segment = Some(older);
             }
@@ -113,6 +128,10 @@ impl Past {
     }
 }
 
+fn gone() -> Error {
+    Error::from("a part of the history is gone")
+}
+
 /// A database as one piece.
 struct Image(Vec<u8>);
 
@@ -125,9 +144,12 @@ impl Image {
         &mut self.0[end - PAGE_BYTES..end]
     }
 
-    /// Goes back to before a generation.
+    /// Goes back to before a generation, or as far as its segment leads: playing its frames gives the right state in either case.
     fn take_away(&mut self, segment: &super::Segment) -> Result<()> {
         segment.check_pages()?;
+        if segment.is_gap() {
+            return Ok(()); // its end is where we are
+        }
         let contents = &segment.contents;
         self.0
             .resize(contents.pages_before as usize * PAGE_BYTES, 0);

@@ -58,6 +58,7 @@ mod writes;
 use std::rc::Rc;
 
 pub(crate) use alarm::{AlarmRun, AlarmRunEnd};
+pub(super) use limits::check_pairs;
 pub(crate) use overlay::Overlay;
 pub(crate) use reads::Caching;
 pub(crate) use storage::LegacyStorage;

@@ -140,7 +140,15 @@ where
             free_at[client] = returned + 1;
             // Within a moment in the order of the plan: no two events are at the same.
             let at = |moment: u64| moment * 64 + number as u64;
-            (client, op, at(invoked), at(effect), at(returned), choice, end)
+            (
+                client,
+                op,
+                at(invoked),
+                at(effect),
+                at(returned),
+                choice,
+                end,
+            )
         })
         .collect();
     timed.sort_by_key(|call| call.3);

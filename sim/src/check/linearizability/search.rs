@@ -226,8 +226,8 @@ impl<'a, M: NondeterministicModel> Search<'a, M> {
         self.states.memory_bytes() + self.memory.memory_bytes()
     }
 
-    pub(super) fn state(&self, number: u32) -> &M::State {
-        self.states.get(number)
+    pub(super) fn state_in_words(&self, number: u32) -> String {
+        self.model.in_words(self.states.get(number))
     }
 
     /// The call under the cursor; `None` if all that could come next have been tried.
@@ -437,9 +437,7 @@ impl<'a, M: NondeterministicModel> Search<'a, M> {
         }
         let returned = self.required[*stuck as usize].returned;
         let open = (0..self.required.len()).filter(|&call| {
-            !is_placed[call]
-                && call != *stuck as usize
-                && self.required[call].invoked <= returned
+            !is_placed[call] && call != *stuck as usize && self.required[call].invoked <= returned
         });
         DeadEnd {
             order: order.iter().map(place).collect(),

@@ -28,11 +28,7 @@ impl<State: Eq + Hash> States<State> {
     }
 
     /// The number of a state; `heap_bytes` says what it holds on the heap, and is asked for new ones only.
-    pub(super) fn number(
-        &mut self,
-        state: State,
-        heap_bytes: impl FnOnce(&State) -> usize,
-    ) -> u32 {
+    pub(super) fn number(&mut self, state: State, heap_bytes: impl FnOnce(&State) -> usize) -> u32 {
         let new = u32::try_from(self.states.len()).expect("the budget ends long before");
         let states = &self.states;
         let found = self.index.find_or_put(hash_of(&state), new, |number| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::{collection, prelude::*, test_runner::TestRunner};
 
 use super::{super::model::Model, *};
-use crate::history::{History, Moment};
+use crate::history::{Call, History, Moment, Outcome};
 
 /// What both models are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -408,10 +408,7 @@ fn a_check_may_go_on_over_several_rounds() {
         ..Budget::default()
     };
     let one_round = check(&NUMBER, &hard(12).history, budget);
-    assert_eq!(
-        one_round,
-        Verdict::Unknown(Bound::Steps(STEPS_FIRST_ROUND))
-    );
+    assert_eq!(one_round, Verdict::Unknown(Bound::Steps(STEPS_FIRST_ROUND)));
 }
 
 #[test]

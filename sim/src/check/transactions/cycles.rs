@@ -59,9 +59,7 @@ impl Rules {
             OrderKind::Realtime => Kinds::PROCESS.with(Kinds::REALTIME),
         });
         let kinds = match order {
-            OrderKind::Plain => kinds
-                .without(Kinds::BY_PROCESS)
-                .without(Kinds::BY_REALTIME),
+            OrderKind::Plain => kinds.without(Kinds::BY_PROCESS).without(Kinds::BY_REALTIME),
             OrderKind::Process => kinds.without(Kinds::BY_REALTIME),
             OrderKind::Realtime => kinds,
         };
@@ -99,10 +97,7 @@ impl Rules {
 pub(super) fn find(graph: &Graph, level: Level, search_steps: u64) -> Vec<Cycle> {
     let forbidden = |kind: CycleKind| level.forbids(Anomaly::Cycle(kind, OrderKind::Plain));
     let last = CycleKind::ALL.into_iter().rfind(|kind| forbidden(*kind));
-    let rules = Rules::new(
-        last.expect("each level forbids some circle"),
-        level.order(),
-    );
+    let rules = Rules::new(last.expect("each level forbids some circle"), level.order());
     let mut components = Components::new(graph);
     let mut parts = components.find(graph, rules, None);
     if parts.is_empty() {

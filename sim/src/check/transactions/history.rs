@@ -429,7 +429,10 @@ impl Transactions {
             }
             Step::ReadPrefix { .. } | Step::ReadOther { .. } => {
                 let (key, seen) = self.seen(step).expect("it reads a list");
-                Action::ReadList(name(key), seen.iter().map(|version| value(*version)).collect())
+                Action::ReadList(
+                    name(key),
+                    seen.iter().map(|version| value(*version)).collect(),
+                )
             }
         }
     }

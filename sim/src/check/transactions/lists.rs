@@ -297,12 +297,7 @@ impl Bad {
 }
 
 /// Whether a transaction agrees with itself, and what it lost.
-fn look_inside(
-    history: &Transactions,
-    findings: &mut Findings<'_>,
-    number: u32,
-    steps: &[Step],
-) {
+fn look_inside(history: &Transactions, findings: &mut Findings<'_>, number: u32, steps: &[Step]) {
     for (at, step) in steps.iter().enumerate() {
         if let Step::Write { version } = *step {
             let key = history.version_at(version).key;
@@ -331,7 +326,11 @@ fn look_inside(
                 format!(
                     "T{number} read {}, where its own steps before had led to {}{}",
                     list(history, key, seen),
-                    if expected.0 { "" } else { "something and then " },
+                    if expected.0 {
+                        ""
+                    } else {
+                        "something and then "
+                    },
                     list(history, key, &expected.1)
                 )
             });

@@ -7,9 +7,7 @@ use std::{cell::Cell, collections::BTreeMap};
 
 use proptest::{collection, prelude::*, test_runner::TestRunner};
 
-use super::{
-    Action, Budget, End, Level, Scalar, Transaction, Transactions, Verdict, check,
-};
+use super::{Action, Budget, End, Level, Scalar, Transaction, Transactions, Verdict, check};
 
 /// What a transaction is to do: keys, and whether it reads or writes.
 #[derive(Clone, Debug)]
@@ -32,7 +30,8 @@ enum Kind {
 }
 
 fn plans() -> impl Strategy<Value = Vec<Plan>> {
-    let end = prop_oneof![7 => Just(End::Committed), 1 => Just(End::Aborted), 2 => Just(End::Unknown)];
+    let end =
+        prop_oneof![7 => Just(End::Committed), 1 => Just(End::Aborted), 2 => Just(End::Unknown)];
     let lag = prop_oneof![8 => Just(0_usize), 1 => Just(1), 1 => Just(2)];
     let step = ((0..2_u8, any::<bool>()), 0..40_u8);
     let plan = (
@@ -108,16 +107,31 @@ fn run(plans: &[Plan], kind: Kind) -> Vec<Transaction> {
     }
     let mut free_at: BTreeMap<usize, u64> = BTreeMap::new();
     let mut order: Vec<usize> = (0..plans.len()).collect();
-    let start = |number: usize| plans[number].times.iter().copied().min().map_or(0, u64::from);
+    let start = |number: usize| {
+        plans[number]
+            .times
+            .iter()
+            .copied()
+            .min()
+            .map_or(0, u64::from)
+    };
     order.sort_by_key(|number| start(*number));
     let mut clients = vec![0; plans.len()];
     for &number in &order {
         // A client that is still busy cannot make another one: somebody else does.
         let mut client = plans[number].client;
-        while free_at.get(&client).is_some_and(|free| *free > start(number) * 64) {
+        while free_at
+            .get(&client)
+            .is_some_and(|free| *free > start(number) * 64)
+        {
             client += 3;
         }
-        let end = plans[number].times.iter().copied().max().map_or(0, u64::from);
+        let end = plans[number]
+            .times
+            .iter()
+            .copied()
+            .max()
+            .map_or(0, u64::from);
         free_at.insert(client, end * 64 + 63);
         clients[number] = client;
     }
@@ -161,7 +175,9 @@ fn brute_force(all: &[Transaction], level: Level) -> bool {
             let comes_too_early = open.iter().any(|&other| {
                 let (one, other) = (&all[other], &all[number]);
                 let is_before = one.end == End::Committed
-                    && one.returned.is_some_and(|returned| returned < other.invoked);
+                    && one
+                        .returned
+                        .is_some_and(|returned| returned < other.invoked);
                 match level {
                     Level::StrictSerializable => is_before,
                     Level::StrongSessionSerializable => {

@@ -48,15 +48,11 @@ struct Touch {
 
 impl Touch {
     fn first(&self) -> u32 {
-        self.read
-            .or(self.written)
-            .expect("it touched the register")
+        self.read.or(self.written).expect("it touched the register")
     }
 
     fn last(&self) -> u32 {
-        self.written
-            .or(self.read)
-            .expect("it touched the register")
+        self.written.or(self.read).expect("it touched the register")
     }
 }
 
@@ -151,12 +147,7 @@ fn look_at(
 }
 
 /// Whether a transaction agrees with itself, and what it lost.
-fn look_inside(
-    history: &Transactions,
-    findings: &mut Findings<'_>,
-    number: u32,
-    steps: &[Step],
-) {
+fn look_inside(history: &Transactions, findings: &mut Findings<'_>, number: u32, steps: &[Step]) {
     for (at, step) in steps.iter().enumerate() {
         let key = history.key_of(*step);
         if history.keys()[key as usize].kind != KeyKind::Register {
@@ -263,7 +254,8 @@ fn version_orders(history: &Transactions, level: Level, touches: &[Touch]) -> Ve
         return befores;
     }
     for touch in touches {
-        if let (Some(read), Some(written)) = (touch.read.filter(|read| *read != NONE), touch.written)
+        if let (Some(read), Some(written)) =
+            (touch.read.filter(|read| *read != NONE), touch.written)
             && history.all()[touch.transaction as usize].end == End::Committed
         {
             befores.push(Before {

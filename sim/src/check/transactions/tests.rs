@@ -10,7 +10,10 @@ fn append(key: &str, value: i64) -> Action {
 }
 
 fn list(key: &str, seen: &[i64]) -> Action {
-    Action::ReadList(key.into(), seen.iter().map(|value| (*value).into()).collect())
+    Action::ReadList(
+        key.into(),
+        seen.iter().map(|value| (*value).into()).collect(),
+    )
 }
 
 fn write(key: &str, value: i64) -> Action {
@@ -73,7 +76,10 @@ fn assert_broken_from(all: &[Transaction], level: Level, anomaly: Anomaly, headl
         );
     }
     let why = illegal(all, level);
-    let found = why.findings.iter().find(|finding| finding.anomaly == anomaly);
+    let found = why
+        .findings
+        .iter()
+        .find(|finding| finding.anomaly == anomaly);
     let found = found.unwrap_or_else(|| panic!("no {anomaly} in {why}"));
     assert!(found.headline.starts_with(headline), "{found}");
 }
@@ -108,7 +114,12 @@ fn writes_that_cross_are_a_dirty_write() {
         vec![list("x", &[1, 2]), list("y", &[2, 1])],
     ]);
     let headline = "G0: T0 -ww-> T1 -ww-> T0";
-    assert_broken_from(&history, Level::ReadUncommitted, plain(CycleKind::G0), headline);
+    assert_broken_from(
+        &history,
+        Level::ReadUncommitted,
+        plain(CycleKind::G0),
+        headline,
+    );
 }
 
 #[test]
@@ -118,7 +129,12 @@ fn two_that_read_each_other_are_a_circle_of_information() {
         vec![append("y", 1), list("x", &[1])],
     ]);
     let headline = "G1c: T0 -wr-> T1 -wr-> T0";
-    assert_broken_from(&history, Level::ReadCommitted, plain(CycleKind::G1c), headline);
+    assert_broken_from(
+        &history,
+        Level::ReadCommitted,
+        plain(CycleKind::G1c),
+        headline,
+    );
 }
 
 #[test]
@@ -129,7 +145,12 @@ fn half_of_anothers_effects_are_read_skew() {
         vec![list("y", &[1])],
     ]);
     let headline = "G-single: T1 -rw-> T0 -wr-> T1";
-    assert_broken_from(&history, Level::SnapshotIsolation, plain(CycleKind::GSingle), headline);
+    assert_broken_from(
+        &history,
+        Level::SnapshotIsolation,
+        plain(CycleKind::GSingle),
+        headline,
+    );
 }
 
 #[test]
@@ -154,7 +175,12 @@ fn two_that_miss_each_other_are_write_skew() {
     ]);
     let headline = "G2-item: T0 -rw-> T1 -rw-> T0";
     assert_eq!(judged(&history, Level::SnapshotIsolation), Verdict::Ok);
-    assert_broken_from(&history, Level::Serializable, plain(CycleKind::G2Item), headline);
+    assert_broken_from(
+        &history,
+        Level::Serializable,
+        plain(CycleKind::G2Item),
+        headline,
+    );
 }
 
 #[test]
@@ -183,7 +209,10 @@ fn another_client_that_does_not_see_what_was_acknowledged_breaks_real_time() {
         (3, vec![list("x", &[1])]),
     ]);
     let anomaly = Anomaly::Cycle(CycleKind::GSingle, OrderKind::Realtime);
-    assert_eq!(judged(&history, Level::StrongSessionSerializable), Verdict::Ok);
+    assert_eq!(
+        judged(&history, Level::StrongSessionSerializable),
+        Verdict::Ok
+    );
     assert_broken_from(
         &history,
         Level::StrictSerializable,
@@ -200,7 +229,10 @@ fn writes_against_real_time_are_found_with_the_writes_alone() {
         (3, vec![list("x", &[2, 1])]),
     ]);
     let why = illegal(&history, Level::StrictSerializable);
-    assert_eq!(why.findings[0].headline, "G0-realtime: T0 -realtime-> T1 -ww-> T0");
+    assert_eq!(
+        why.findings[0].headline,
+        "G0-realtime: T0 -realtime-> T1 -ww-> T0"
+    );
     // While they overlap either order is fine.
     history[1].invoked = 1;
     assert_eq!(judged(&history, Level::StrictSerializable), Verdict::Ok);
@@ -259,8 +291,14 @@ fn reads_that_do_not_begin_with_each_other_are_found() {
         vec![list("x", &[1])],
         vec![list("x", &[2, 1])],
     ]);
-    let headline = "incompatible-order: T2 read x = [1] and T3 read x = [2 1]: neither begins with the other";
-    assert_broken_from(&history, Level::ReadCommitted, Anomaly::IncompatibleOrder, headline);
+    let headline =
+        "incompatible-order: T2 read x = [1] and T3 read x = [2 1]: neither begins with the other";
+    assert_broken_from(
+        &history,
+        Level::ReadCommitted,
+        Anomaly::IncompatibleOrder,
+        headline,
+    );
 }
 
 #[test]
@@ -271,7 +309,12 @@ fn a_value_that_is_there_twice_is_found() {
         vec![list("x", &[1, 2, 1])],
     ]);
     let headline = "duplicate-elements: T2 read x = [1 2 1], in which a value is twice";
-    assert_broken_from(&history, Level::ReadUncommitted, Anomaly::DuplicateElements, headline);
+    assert_broken_from(
+        &history,
+        Level::ReadUncommitted,
+        Anomaly::DuplicateElements,
+        headline,
+    );
 }
 
 #[test]
@@ -282,9 +325,13 @@ fn an_append_on_top_of_an_aborted_one_is_found() {
         vec![list("x", &[1, 2])],
     ]);
     history[0].end = End::Aborted;
-    let headline =
-        "dirty-update: T1 appended 2 to x behind 1 of T0, which did not take place";
-    assert_broken_from(&history, Level::ReadCommitted, Anomaly::DirtyUpdate, headline);
+    let headline = "dirty-update: T1 appended 2 to x behind 1 of T0, which did not take place";
+    assert_broken_from(
+        &history,
+        Level::ReadCommitted,
+        Anomaly::DirtyUpdate,
+        headline,
+    );
 }
 
 #[test]
@@ -292,16 +339,31 @@ fn a_transaction_agrees_with_itself() {
     for actions in [
         vec![append("x", 1), list("x", &[])],
         vec![list("x", &[]), append("x", 1), list("x", &[])],
-        vec![list("x", &[]), append("x", 1), append("x", 2), list("x", &[2, 1])],
+        vec![
+            list("x", &[]),
+            append("x", 1),
+            append("x", 2),
+            list("x", &[2, 1]),
+        ],
         vec![write("r", 1), read_nothing("r")],
-        vec![read_nothing("r"), write("r", 1), write("r", 2), read("r", 1)],
+        vec![
+            read_nothing("r"),
+            write("r", 1),
+            write("r", 2),
+            read("r", 1),
+        ],
     ] {
         let why = illegal(&at_once([actions]), Level::SnapshotIsolation);
         assert_eq!(why.findings[0].anomaly, Anomaly::Internal, "{why}");
     }
     let history = at_once([
         vec![append("x", 1)],
-        vec![append("x", 2), list("x", &[1, 2]), append("x", 3), list("x", &[1, 2, 3])],
+        vec![
+            append("x", 2),
+            list("x", &[1, 2]),
+            append("x", 3),
+            list("x", &[1, 2, 3]),
+        ],
         vec![write("r", 1), write("r", 2), read("r", 2)],
     ]);
     assert_eq!(judged(&history, Level::StrictSerializable), Verdict::Ok);
@@ -335,7 +397,10 @@ fn two_that_write_over_the_same_read_lose_an_update() {
         vec![read("r", 1), write("r", 3)],
     ]);
     let why = illegal(&history, Level::Serializable);
-    let lost = why.findings.iter().find(|found| found.anomaly == Anomaly::LostUpdate);
+    let lost = why
+        .findings
+        .iter()
+        .find(|found| found.anomaly == Anomaly::LostUpdate);
     assert_eq!(lost.expect("one is lost").transactions, [1, 2]);
 }
 
@@ -346,10 +411,17 @@ fn what_nobody_knows_may_have_taken_place_or_not() {
         (2, vec![list("x", &[]), list("y", &[])]),
     ]);
     history[0].end = End::Unknown;
-    assert_eq!(judged(&history, Level::StrictSerializable), Verdict::Ok, "not yet, or never");
+    assert_eq!(
+        judged(&history, Level::StrictSerializable),
+        Verdict::Ok,
+        "not yet, or never"
+    );
     history[1].actions = vec![list("x", &[1]), list("y", &[])];
     let why = illegal(&history, Level::Serializable);
-    assert_eq!(why.findings[0].headline, "G-single: T1 -rw-> T0 -wr-> T1", "it took place whole");
+    assert_eq!(
+        why.findings[0].headline, "G-single: T1 -rw-> T0 -wr-> T1",
+        "it took place whole"
+    );
 }
 
 #[test]
@@ -362,11 +434,18 @@ fn registers_are_ordered_by_who_read_what_before_writing() {
         vec![read("s", 1), write("t", 9)],
         vec![read("s", 2)],
     ]);
-    assert_eq!(judged(&history, Level::Serializable), Verdict::Ok, "nobody knows which of s came first");
+    assert_eq!(
+        judged(&history, Level::Serializable),
+        Verdict::Ok,
+        "nobody knows which of s came first"
+    );
     let mut history = history;
     history[1].actions.insert(2, read("s", 1));
     let why = illegal(&history, Level::Serializable);
-    assert_eq!(why.findings[0].headline, "G-single: T2 -rw-> T1 -wr-> T2", "{why}");
+    assert_eq!(
+        why.findings[0].headline, "G-single: T2 -rw-> T1 -wr-> T2",
+        "{why}"
+    );
 }
 
 #[test]
@@ -379,8 +458,7 @@ fn a_stale_register_is_found_by_real_time() {
     assert_eq!(judged(&history, Level::Serializable), Verdict::Ok);
     let why = illegal(&history, Level::StrictSerializable);
     assert_eq!(
-        why.findings[0].headline,
-        "G-single-realtime: T2 -rw-> T1 -realtime-> T2",
+        why.findings[0].headline, "G-single-realtime: T2 -rw-> T1 -realtime-> T2",
         "{why}"
     );
 }
@@ -402,7 +480,10 @@ fn a_register_that_goes_back_is_found_by_those_who_read_it() {
             actions: vec![write("r", value)],
         });
     }
-    assert!(matches!(judged(&history, Level::StrictSerializable), Verdict::Illegal(_)));
+    assert!(matches!(
+        judged(&history, Level::StrictSerializable),
+        Verdict::Illegal(_)
+    ));
     history.remove(2);
     assert_eq!(judged(&history, Level::StrictSerializable), Verdict::Ok);
 }
@@ -457,12 +538,18 @@ fn a_history_that_breaks_the_rules_of_the_workload_is_not_judged() {
     let Verdict::Unknown(Reason::Malformed(why)) = judged(&twice, Level::Serializable) else {
         panic!("nobody can tell the two apart")
     };
-    assert!(why.starts_with("1 is written to x by T0 and by T1"), "{why}");
+    assert!(
+        why.starts_with("1 is written to x by T0 and by T1"),
+        "{why}"
+    );
     let both = at_once([vec![append("x", 1)], vec![write("x", 2)]]);
     let Verdict::Unknown(Reason::Malformed(why)) = judged(&both, Level::Serializable) else {
         panic!("a list is no register")
     };
-    assert_eq!(why, "x is used as a list and as a register: a key is one of them");
+    assert_eq!(
+        why,
+        "x is used as a list and as a register: a key is one of them"
+    );
 }
 
 #[test]

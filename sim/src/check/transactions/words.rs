@@ -183,8 +183,7 @@ impl<'a> Words<'a> {
         }
         let is_unseen = |written: &&u32| orders.places[**written as usize] == NONE;
         let known = befores.iter().find(|before| {
-            (before.key, before.first) == (key, version)
-                && written.contains(&before.second)
+            (before.key, before.first) == (key, version) && written.contains(&before.second)
         });
         if let Some(before) = known {
             let why = match before.because {
