@@ -218,6 +218,7 @@ impl Activation {
                 CURRENT.set(self.0.take());
             }
         }
+        let _in_logs = self.span.enter();
         self.turn_began_at.set(self.node.platform.clock.wall());
         self.turns.set(self.turns.get() + 1);
         point!("turn", object = &*self.label, event = task.event);
@@ -226,7 +227,7 @@ impl Activation {
             task: Rc::clone(task),
         };
         let leave = Leave(CURRENT.replace(Some(turn)));
-        let outcome = self.span.in_scope(|| catch_unwind(AssertUnwindSafe(code)));
+        let outcome = catch_unwind(AssertUnwindSafe(code));
         drop(leave);
         if outcome.is_ok() && !self.has_ended() {
             self.storage.end_turn();
