@@ -125,3 +125,20 @@ impl Invocation {
         }
     }
 }
+
+/// How many bytes the arguments of a call, or its result, may take (RP-14).
+const MESSAGE_BYTES_MAX: usize = 32 << 20;
+
+/// Whether a message of this size may be sent.
+///
+/// # Errors
+/// It is too large.
+pub(crate) fn check_message_size(bytes: usize) -> Result<()> {
+    if bytes <= MESSAGE_BYTES_MAX {
+        return Ok(());
+    }
+    // Exact text of the original (api/worker-rpc.c++).
+    Err(crate::Error::from(format!(
+        "Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was: {bytes} bytes."
+    )))
+}

@@ -84,7 +84,10 @@ pub use crate::{
     activation::state::{AbortOptions, Date, Delay, State},
     alarm::{AlarmIndexError, AlarmInfo},
     error::{Error, Result},
-    http::{Headers, Method, Request, RequestInit, Response, ResponseBody, ResponseBuilder},
+    http::{
+        Headers, Method, Request, RequestInit, RequestRedirect, Response, ResponseBody,
+        ResponseBuilder,
+    },
     mutation::Mutation,
     namespace::{
         channel::{Host, ObjectAddress},

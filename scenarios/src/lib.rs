@@ -6,7 +6,9 @@ mod suites;
 
 use dormouse_sim::explore::Listed;
 
-pub use crate::suites::{counter, leader_election, ledger, mailbox, rate_limiter, user_session};
+pub use crate::suites::{
+    chat_room, counter, leader_election, ledger, mailbox, rate_limiter, user_session,
+};
 
 /// Every suite of this crate, the correct ones first.
 pub fn suites() -> Vec<Listed> {
@@ -21,6 +23,7 @@ pub fn suites() -> Vec<Listed> {
         Listed::correct(mailbox::trusting_mailbox_on_sqlite),
         Listed::correct(rate_limiter::rate_limiter),
         Listed::correct(user_session::user_session),
+        Listed::correct(chat_room::chat_room),
         Listed::faulty(counter::forgetful_counter),
         Listed::faulty(counter::unconfirmed_counter),
         Listed::faulty(counter::racing_counter),
@@ -29,5 +32,6 @@ pub fn suites() -> Vec<Listed> {
         Listed::faulty(mailbox::trusting_mailbox),
         Listed::faulty(rate_limiter::memory_limiter),
         Listed::faulty(user_session::split_session),
+        Listed::faulty(chat_room::forgetful_room),
     ]
 }

@@ -1,7 +1,7 @@
 //! The suites as ordinary tests: the correct objects pass, each faulty twin is found.
 
 use dormouse_scenarios::{
-    counter, leader_election, ledger, mailbox, rate_limiter, suites, user_session,
+    chat_room, counter, leader_election, ledger, mailbox, rate_limiter, suites, user_session,
 };
 use dormouse_sim::{Detail, Seed, Suite, Violation, explore::Expectation};
 
@@ -55,6 +55,11 @@ fn a_session_ends_when_it_should_and_not_before() -> Suite {
     user_session::user_session()
 }
 
+#[dormouse_sim::test(seeds = 300)]
+fn everybody_in_a_chat_room_hears_everything() -> Suite {
+    chat_room::chat_room()
+}
+
 /// The first seed from `first` on that breaks a promise, and the promise.
 fn first_failure(suite: &Suite, first: u64, seeds: u64) -> Option<(u64, Violation)> {
     (first..first + seeds)
@@ -74,6 +79,10 @@ fn every_faulty_twin_is_found_and_for_the_right_reason() {
         ("trusting_mailbox", vec![order, durable]),
         ("memory_limiter", vec!["no more pass than the limit allows"]),
         ("split_session", vec!["what has expired is not served"]),
+        (
+            "forgetful_room",
+            vec!["whoever is connected hears what he says"],
+        ),
     ];
     let faulty: Vec<_> = suites()
         .into_iter()

@@ -80,6 +80,7 @@
 //! ```
 
 pub mod check;
+mod client_socket;
 mod executor;
 pub mod explore;
 pub mod fault;
@@ -98,10 +99,15 @@ pub use dormouse_sim_macros::test;
 pub use crate::{
     check::{
         Check, Mark, Observed, Violation,
+        durable::Durable,
+        effects::Effects,
         invariant::Invariant,
         linearizable::Linearizable,
         model::{Model, NondeterministicModel},
+        monotonic::MonotonicReads,
+        transactional::Transactional,
     },
+    client_socket::{ClientSocket, Heard},
     fault::{FaultKind, Faults},
     history::{Call, History, Moment, Outcome},
     machine::run_on_a_machine,

@@ -10,7 +10,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    check::{Mark, Observed, Violation, activations},
+    check::{Mark, Observed, Violation, activations, sockets},
     executor,
     fault::{FaultKind, armed::Effects},
     history::{Call, History, Moment, Outcome},
@@ -76,6 +76,7 @@ where
     let Lived {
         remains,
         last_reads,
+        uses_sockets,
     } = lived;
     let history = history.borrow();
     let Remains {
@@ -95,6 +96,7 @@ where
         .err()
         .or_else(|| violations.into_iter().next())
         .or_else(|| unanswered(&history, last_reads))
+        .or_else(|| uses_sockets.then(|| sockets::check(&trace).err()).flatten())
         .or_else(|| {
             scenario
                 .checks
@@ -126,6 +128,7 @@ where
 struct Lived {
     remains: Remains,
     last_reads: usize,
+    uses_sockets: bool,
 }
 
 /// From the start of the server to the last read.
@@ -162,7 +165,18 @@ where
         );
     }
     let mut last_reads = 0;
-    if script.settle(heal_at + LIVENESS_BOUND).await && !scenario.finally.is_empty() {
+    let mut goes_on = script.settle(heal_at + LIVENESS_BOUND).await;
+    let uses_sockets = world.uses_sockets();
+    if goes_on && uses_sockets {
+        // What is on its way arrives, or is late.
+        let quiet = world.now() + sockets::READ_BOUND + Duration::from_secs(1);
+        world.at(quiet, |_| {});
+        world
+            .drive(quiet, || world.now() >= quiet || world.has_violations())
+            .await;
+        goes_on = !world.has_violations();
+    }
+    if goes_on && !scenario.finally.is_empty() {
         let before = script.history.borrow().calls().len();
         lose_power_for_good(&world).await;
         let steps = scenario
@@ -182,6 +196,7 @@ where
     Lived {
         remains: world.tear_down().await,
         last_reads,
+        uses_sockets,
     }
 }
 
@@ -226,6 +241,7 @@ where
             number,
             env,
             platform,
+            kept: Rc::default(),
         };
         let carry_out = Rc::clone(
             scenario

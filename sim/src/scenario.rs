@@ -4,6 +4,7 @@
 //! of them.
 
 use std::{
+    cell::RefCell,
     fmt::{self, Debug},
     future::Future,
     ops::RangeInclusive,
@@ -24,6 +25,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     check::Check,
+    client_socket::ClientSocket,
     fault::{Faults, KEY_VALUE_POINTS, POINTS},
     plan::{Generator, Plan, PlanError, Step},
     run::{self, Run},
@@ -340,6 +342,8 @@ pub struct Client {
     pub(crate) number: usize,
     pub(crate) env: Env,
     pub(crate) platform: Platform,
+    /// A socket that its steps pass on to each other.
+    pub(crate) kept: Rc<RefCell<Option<ClientSocket>>>,
 }
 
 impl Client {

@@ -9,9 +9,11 @@ use super::{
     turn::{Gated, Task},
 };
 use crate::{
-    Error, Result,
-    handler::{Invocation, Reply},
+    Error, Method, Result,
+    handler::{Invocation, Reply, check_message_size},
     instrument::point,
+    node::Compatibility,
+    value::serialized_size,
 };
 
 /// An invocation and the one who waits for its reply.
@@ -43,14 +45,22 @@ impl Activation {
                 let instance = activation.instance();
                 let result = match invocation {
                     Invocation::Fetch(request) => {
-                        let upgrades = request.upgrades();
+                        let (method, upgrades) = (request.method(), request.upgrades());
                         let response = instance.fetch(request).await;
-                        response
-                            .and_then(|response| response.checked(upgrades))
-                            .map(Reply::Response)
+                        let checked = response.and_then(|response| response.checked(upgrades));
+                        checked.map(|response| {
+                            Reply::Response(match method {
+                                Method::Head => response.without_body(),
+                                _ => response,
+                            })
+                        })
                     }
                     Invocation::Call { method, arguments } => {
-                        instance.call(method, arguments).await.map(Reply::Value)
+                        let value = instance.call(method, arguments).await;
+                        value.and_then(|value| {
+                            check_message_size(serialized_size(&value))?;
+                            Ok(Reply::Value(value))
+                        })
                     }
                 };
                 // Sampled in the turn that produced the result: the reply waits for every write made up to here, the ones of
@@ -90,35 +100,27 @@ impl Activation {
                     Err(broken)
                 }
             };
-            let result = result.map_err(|error| as_seen_by_callers(error, over_rpc));
+            let compatibility = activation.node.compatibility;
+            let result = result.map_err(|error| as_seen_by_callers(error, over_rpc, compatibility));
             let _ = reply.send(result); // nobody waits any more: the caller is gone
         });
     }
 }
 
-/// What survives of an error that crosses a call (RP-20): the message, and the class if it is one that everybody knows.
-pub(crate) fn as_seen_by_callers(error: Error, over_rpc: bool) -> Error {
-    const KNOWN: [&str; 11] = [
-        "Error",
-        "RangeError",
-        "TypeError",
-        "SyntaxError",
-        "ReferenceError",
-        "URIError",
-        "EvalError",
-        "AggregateError",
-        "SuppressedError",
-        "DataCloneError",
-        "QuotaExceededError",
-    ];
-    let flags = error.flags();
-    let error = if KNOWN.contains(&error.name()) {
+/// What callers see of an error that crosses a call: everything, unless the worker was written before that was so (RP-20, RP-21).
+pub(crate) fn as_seen_by_callers(
+    error: Error,
+    over_rpc: bool,
+    compatibility: Compatibility,
+) -> Error {
+    let is_reset = error.flags().durable_object_reset;
+    let error = if compatibility.errors_keep_everything {
         error
     } else {
-        Error::from(format!("{}: {}", error.name(), error.message())).with_flags(flags)
+        error.plain()
     };
     // As recorded from the original: over RPC the errors of a reset carry no `remote`, over fetch they do.
-    if over_rpc && flags.durable_object_reset {
+    if over_rpc && is_reset {
         error
     } else {
         error.with_remote()

@@ -8,7 +8,7 @@
 //! - `alarm`: the same for an alarm;
 //! - `turn`: the only place where user code is polled;
 //! - `section`: `block_concurrency_while`;
-//! - `state`: what the object's code is given;
+//! - `state`: what the object's code is given; `timers`: in which order its timers run;
 //! - `socket`: an event of a socket, and what becomes of sockets at the end;
 //! - `idle`: when nothing is in flight any more.
 
@@ -18,10 +18,12 @@ mod idle;
 mod section;
 mod socket;
 pub(crate) mod state;
+mod timers;
 pub(crate) mod turn;
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     future::Future,
     rc::Rc,
 };
@@ -32,8 +34,8 @@ use futures_util::future::{AbortHandle, Abortable};
 pub(crate) use idle::Ending;
 pub(crate) use socket::{ActivationSockets, Awake, Unsent};
 
-use self::turn::{Gated, Task, panic_text};
-use self::{alarm::AlarmRuns, section::SectionsOfTheTurn};
+use self::turn::{Background, Gated, Task, panic_text};
+use self::{alarm::AlarmRuns, section::SectionsOfTheTurn, timers::Timers};
 use crate::{
     Error, Result,
     gate::{input::InputGate, output::OutputGate},
@@ -54,6 +56,11 @@ pub(crate) struct Activation {
     pub(crate) output: Rc<OutputGate>,
     pub(crate) storage: Rc<ActivationStorage>,
     pub(crate) turn_began_at: Rc<Cell<WallTime>>,
+    timers: Rc<Timers>,
+    /// Background tasks that the running turn has to begin ...
+    to_begin: RefCell<VecDeque<(Rc<Task>, Background)>>,
+    /// ... and those that it has begun and that go on after it.
+    begun: RefCell<Vec<(Rc<Task>, Background)>>,
     /// Turns so far.
     turns: Cell<u64>,
     sockets: ActivationSockets,
@@ -79,7 +86,12 @@ impl Activation {
     pub(crate) fn start(node: &Rc<NodeContext>, entry: &Rc<Entry>) -> Result<Rc<Self>> {
         let class = entry.class();
         let label = Rc::clone(&entry.label);
-        point!("activation_start", object = &*label);
+        // With the id as well: the label is what the caller who made the entry called the object, and another one may call it differently.
+        point!(
+            "activation_start",
+            object = &*label,
+            id = tracing::field::display(entry.id())
+        );
         let output = OutputGate::new();
         let turn_began_at = Rc::new(Cell::new(node.platform.clock.wall()));
         let storage = StorageSetup {
@@ -117,7 +129,14 @@ impl Activation {
             sections: Rc::new(SectionsOfTheTurn),
             alarm_handler: class.handles_alarms(),
         })
-        .inspect_err(|_| point!("activation_end", object = &*label, reason = "storage"))?;
+        .inspect_err(|_| {
+            point!(
+                "activation_end",
+                object = &*label,
+                id = tracing::field::display(entry.id()),
+                reason = "storage"
+            );
+        })?;
         let activation = Rc::new(Self {
             node: Rc::clone(node),
             entry: Rc::clone(entry),
@@ -127,6 +146,9 @@ impl Activation {
             output,
             storage,
             turn_began_at,
+            timers: Rc::default(),
+            to_begin: RefCell::default(),
+            begun: RefCell::default(),
             turns: Cell::new(0),
             sockets: ActivationSockets::default(),
             instance: RefCell::default(),
@@ -241,6 +263,7 @@ impl Activation {
         point!(
             "activation_end",
             object = &*self.label,
+            id = tracing::field::display(self.entry.id()),
             reason = ending.as_str()
         );
         self.end_alarms();

@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     Activation,
+    timers::Place,
     turn::{Gated, Task, Turn},
 };
 use crate::{
@@ -89,15 +90,22 @@ impl State {
 
     /// Lets `task` run on after the event that started it. The object does not hibernate before it is done; nobody waits for it.
     ///
+    /// It begins in this turn, when the code that calls this waits or is over: what it writes before it waits for something that is not
+    /// storage is committed together with the turn's other writes.
+    ///
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
     pub fn wait_until(&self, task: impl Future<Output = ()> + 'static) {
         let activation = self.activation();
-        let scope = Turn::current().map_or_else(
-            || Rc::clone(&activation.input),
-            |turn| Rc::clone(&turn.task.scope),
-        );
-        activation.spawn(Gated::new(Rc::clone(&activation), Task::new(scope), task));
+        match Turn::current() {
+            Some(turn) if Rc::ptr_eq(&turn.activation, &activation) => {
+                activation.begin_in_this_turn(Rc::clone(&turn.task.scope), Box::pin(task));
+            }
+            _ => {
+                let scope = Task::new(Rc::clone(&activation.input));
+                activation.spawn(Gated::new(Rc::clone(&activation), scope, task));
+            }
+        }
     }
 
     /// Resets the object: nothing uncommitted survives, every call in flight fails with `reason` (E-6). The code that calls this
@@ -184,6 +192,9 @@ impl Date {
 
 /// Waits in an object's code. While it waits other events may run, and the object does not hibernate.
 ///
+/// Timers of an object run in the order in which they are due. One that is due while a critical section is open holds back every later one,
+/// also those of the section itself, which then takes too long: do not wait in a section while another call waits outside of it.
+///
 /// # Example
 /// ```
 /// # use std::time::Duration;
@@ -194,7 +205,14 @@ impl Date {
 /// ```
 pub struct Delay {
     duration: Duration,
-    timer: Option<LocalBoxFuture<'static, ()>>,
+    timer: Option<Timer>,
+}
+
+/// A timer that is set.
+struct Timer {
+    /// Completes when it is due; gone after that.
+    due: Option<LocalBoxFuture<'static, ()>>,
+    place: Place,
 }
 
 impl From<Duration> for Delay {
@@ -222,8 +240,18 @@ impl Future for Delay {
         let timer = self.timer.get_or_insert_with(|| {
             let turn = Turn::current().expect("a Delay is awaited in an object's code");
             let clock = &turn.activation.node.platform.clock;
-            clock.sleep_until(clock.now() + duration)
+            let due = clock.now() + duration;
+            Timer {
+                due: Some(clock.sleep_until(due)),
+                place: turn.activation.timers.set(due, &turn.task.scope),
+            }
         });
-        timer.as_mut().poll(cx)
+        if let Some(due) = &mut timer.due {
+            std::task::ready!(due.as_mut().poll(cx));
+            timer.due = None;
+        }
+        std::task::ready!(timer.place.poll(cx));
+        self.timer = None;
+        Poll::Ready(())
     }
 }

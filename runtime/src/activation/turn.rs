@@ -114,6 +114,19 @@ impl<F: Future> Gated<F> {
         }
     }
 
+    /// Code whose first turn was a part of another task's.
+    fn begun(activation: Rc<Activation>, task: Rc<Task>, code: F) -> Self {
+        // What holds the lock for it leaves it no place to queue for.
+        let place = (task.holds.get() == 0).then(|| task.scope.enter());
+        Self {
+            activation,
+            task,
+            code: Box::pin(code),
+            place,
+            relief: None,
+        }
+    }
+
     fn poll_relief(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.relief.is_none() {
             self.relief = self.activation.storage.backpressure();
@@ -160,6 +173,11 @@ impl<F: Future> Future for Gated<F> {
         this.task
             .finished
             .set(!matches!(outcome, Ok(Poll::Pending)));
+        for (task, code) in this.activation.begun.take() {
+            task.leave(lock.share());
+            let activation = Rc::clone(&this.activation);
+            this.activation.spawn(Gated::begun(activation, task, code));
+        }
         this.task.leave(lock);
         if this.task.holds.get() > 0 {
             *this.task.waiting.borrow_mut() = Some(cx.waker().clone());
@@ -181,6 +199,9 @@ impl<F: Future> Future for Gated<F> {
         }
     }
 }
+
+/// Code that runs on after the event that started it.
+pub(crate) type Background = LocalBoxFuture<'static, ()>;
 
 /// The turn that runs on this thread right now.
 #[derive(Clone)]
@@ -206,6 +227,37 @@ impl Activation {
         self.turns.get()
     }
 
+    /// Hands `code` to the turn that runs: it begins when the code that runs is through, and before the turn ends.
+    pub(crate) fn begin_in_this_turn(&self, scope: Rc<InputGate>, code: Background) {
+        let mut to_begin = self.to_begin.borrow_mut();
+        to_begin.push_back((Task::new(scope), code));
+    }
+
+    /// Begins what the turn's code gave to [`begin_in_this_turn`](Self::begin_in_this_turn). In the original these are promise jobs, which belong
+    /// to the turn in which they become ready (G-1): what they write until they wait is committed with the rest of it.
+    fn begin_background(self: &Rc<Self>) {
+        loop {
+            let next = self.to_begin.borrow_mut().pop_front();
+            let Some((task, mut code)) = next else {
+                return;
+            };
+            if self.has_ended() {
+                continue; // ended in this turn: nothing of it runs any more
+            }
+            CURRENT.set(Some(Turn {
+                activation: Rc::clone(self),
+                task: Rc::clone(&task),
+            }));
+            // Whatever it waits for is told its real waker when it is polled next, which it is in any case.
+            let mut nobody = Context::from_waker(Waker::noop());
+            if code.as_mut().poll(&mut nobody).is_pending() {
+                self.begun.borrow_mut().push((task, code));
+            } else {
+                task.finished.set(true);
+            }
+        }
+    }
+
     /// Runs one turn. The clock that the code sees stands still in it (G-2).
     fn run_turn<T>(
         self: &Rc<Self>,
@@ -227,7 +279,12 @@ impl Activation {
             task: Rc::clone(task),
         };
         let leave = Leave(CURRENT.replace(Some(turn)));
-        let outcome = catch_unwind(AssertUnwindSafe(code));
+        let whole_turn = || {
+            let value = code();
+            self.begin_background();
+            value
+        };
+        let outcome = catch_unwind(AssertUnwindSafe(whole_turn));
         drop(leave);
         if outcome.is_ok() && !self.has_ended() {
             self.storage.end_turn();

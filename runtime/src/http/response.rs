@@ -187,6 +187,12 @@ impl Response {
         self.init.websocket
     }
 
+    /// The socket, if it has one.
+    #[cfg(feature = "server")]
+    pub(crate) fn socket(&self) -> Option<&WebSocket> {
+        self.init.websocket.as_ref()
+    }
+
     /// The same response with this socket in place of its own.
     pub fn with_websocket(mut self, websocket: Option<WebSocket>) -> Self {
         self.init.websocket = websocket;
@@ -227,6 +233,12 @@ impl Response {
             body: self.body.clone(),
             init: self.init.clone(),
         })
+    }
+
+    /// Without its body: what `HEAD` is answered with.
+    pub(crate) fn without_body(mut self) -> Self {
+        self.body = ResponseBody::Empty;
+        self
     }
 
     /// This response as the caller gets it, if it may leave the object (FT-7, FT-8). Only a request that `upgrades` may be answered with a socket.

@@ -20,11 +20,11 @@ use super::{
 use crate::{
     Error, Request, Response, Result, Value,
     gate::output::OutputGate,
-    handler::{Invocation, Reply},
+    handler::{Invocation, Reply, check_message_size},
     instrument::point,
     platform::{LocalBoxFuture, Spawn},
     storage::ActivationStorage,
-    value,
+    value::{self, serialized_size_of_arguments},
 };
 
 /// Who makes calls: a client, or an object whose calls wait at its output gate.
@@ -86,17 +86,25 @@ impl Stub {
     /// Sends an HTTP request to the object. The URL's host needs not exist.
     ///
     /// # Errors
-    /// What the object's handler failed with (as an error, not as a response: FT-10), or why the object could not answer.
+    /// What the object's handler failed with (as an error, not as a response: FT-10), or why the object could not answer. Redirects are
+    /// followed, to this object, unless the request says otherwise (FT-6): `TypeError: Too many redirects.` after twenty of them.
     pub fn fetch_with_request(
         &self,
         request: Request,
     ) -> impl Future<Output = Result<Response>> + use<> {
-        let reply = self.send(request.received().map(Invocation::Fetch));
+        let redirects = request.redirects();
+        let connection = self.connection();
+        let reply = connection.send(request.received().map(Invocation::Fetch));
         async move {
-            match settled(reply.await)? {
-                Reply::Response(response) => Ok(response),
-                Reply::Value(_) => unreachable!("a fetch is answered by a response"),
+            let mut response = responded(reply).await?;
+            let Some(mut redirects) = redirects else {
+                return Ok(response);
+            };
+            while let Some(request) = redirects.next(&response)? {
+                let reply = connection.send(request.received().map(Invocation::Fetch));
+                response = responded(reply).await?;
             }
+            Ok(response)
         }
     }
 
@@ -113,7 +121,7 @@ impl Stub {
     /// Calls a method by name, for those who have no typed stub. The arguments travel by value.
     ///
     /// # Errors
-    /// What the method failed with, or why the object could not answer.
+    /// What the method failed with, or why the object could not answer; if arguments or result take more than 32 MiB (RP-14).
     pub fn call_with(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<Value> {
         self.call_typed(method, arguments)
     }
@@ -123,9 +131,12 @@ impl Stub {
     /// # Errors
     /// What the method failed with, why the object could not answer, or that the result is no `T`.
     pub fn call_typed<T>(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<T> {
-        let invocation = arguments.map(|arguments| Invocation::Call {
-            method: method.to_owned(),
-            arguments,
+        let invocation = arguments.and_then(|arguments| {
+            check_message_size(serialized_size_of_arguments(&arguments))?;
+            Ok(Invocation::Call {
+                method: method.to_owned(),
+                arguments,
+            })
         });
         RpcCall {
             reply: self.send(invocation),
@@ -133,6 +144,30 @@ impl Stub {
         }
     }
 
+    fn send(&self, invocation: Result<Invocation>) -> oneshot::Receiver<Result<Reply>> {
+        self.connection().send(invocation)
+    }
+
+    fn connection(&self) -> Connection {
+        let caller = Rc::clone(&self.caller);
+        let channel = Rc::clone(self.channel.get_or_init(|| {
+            Rc::new(Channel::new(
+                Rc::clone(&caller.host),
+                &caller.label,
+                self.address.clone(),
+            ))
+        }));
+        Connection { caller, channel }
+    }
+}
+
+/// What a call needs of its stub, which may be gone before the call is over.
+struct Connection {
+    caller: Rc<Caller>,
+    channel: Rc<Channel>,
+}
+
+impl Connection {
     fn send(&self, invocation: Result<Invocation>) -> oneshot::Receiver<Result<Reply>> {
         let (answer, reply) = oneshot::channel();
         let invocation = match invocation {
@@ -142,14 +177,7 @@ impl Stub {
                 return reply;
             }
         };
-        let caller = Rc::clone(&self.caller);
-        let channel = Rc::clone(self.channel.get_or_init(|| {
-            Rc::new(Channel::new(
-                Rc::clone(&caller.host),
-                &caller.label,
-                self.address.clone(),
-            ))
-        }));
+        let (caller, channel) = (Rc::clone(&self.caller), Rc::clone(&self.channel));
         // Sampled now: the call waits for the writes made before it, not for later ones (GATE-10).
         let gate = caller
             .gate
@@ -178,6 +206,13 @@ impl Stub {
             let _ = answer.send(reply); // the caller may not wait any more
         }));
         reply
+    }
+}
+
+async fn responded(reply: oneshot::Receiver<Result<Reply>>) -> Result<Response> {
+    match settled(reply.await)? {
+        Reply::Response(response) => Ok(response),
+        Reply::Value(_) => unreachable!("a fetch is answered by a response"),
     }
 }
 

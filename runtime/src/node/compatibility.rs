@@ -17,14 +17,23 @@ const CLOSE_REASON_LIMITED_FROM: &str = "2026-03-03";
 /// From this date on an `accept()`ed socket answers a Close by itself (W-29).
 const REPLIES_TO_CLOSE_FROM: &str = "2026-04-07";
 
+/// From this date on an error that crosses a call keeps its own name and properties (RP-21).
+const ERRORS_KEEP_EVERYTHING_FROM: &str = "2026-04-21";
+
 const DELETES_ALARM: &str = "delete_all_deletes_alarm";
 const PRESERVES_ALARM: &str = "delete_all_preserves_alarm";
 const CLOSE_REASON_LIMITED: &str = "websocket_close_reason_byte_limit";
 const REPLIES_TO_CLOSE: &str = "web_socket_auto_reply_to_close";
 const LEAVES_CLOSE_TO_CODE: &str = "web_socket_manual_reply_to_close";
+const ERRORS_KEEP_EVERYTHING: &str = "enhanced_error_serialization";
+const ERRORS_ARE_PLAIN: &str = "legacy_error_serialization";
 
 /// What a node's date and flags mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent changes, each with a flag of its own"
+)]
 pub(crate) struct Compatibility {
     /// `delete_all` removes the alarm as well (DEL-2).
     pub(crate) delete_all_deletes_alarm: bool,
@@ -32,6 +41,8 @@ pub(crate) struct Compatibility {
     pub(crate) websocket_close_reason_byte_limit: bool,
     /// An `accept()`ed socket answers a Close by itself; one that can hibernate never does (W-29).
     pub(crate) web_socket_auto_reply_to_close: bool,
+    /// Errors reach callers with their own names and properties (RP-21).
+    pub(crate) errors_keep_everything: bool,
 }
 
 impl Default for Compatibility {
@@ -56,6 +67,8 @@ impl Compatibility {
             CLOSE_REASON_LIMITED,
             REPLIES_TO_CLOSE,
             LEAVES_CLOSE_TO_CODE,
+            ERRORS_KEEP_EVERYTHING,
+            ERRORS_ARE_PLAIN,
         ];
         if let Some(unknown) = flags.iter().find(|flag| !known.contains(&flag.as_str())) {
             return Err(StartError::CompatibilityFlag {
@@ -85,6 +98,11 @@ impl Compatibility {
                 REPLIES_TO_CLOSE,
                 LEAVES_CLOSE_TO_CODE,
                 REPLIES_TO_CLOSE_FROM,
+            )?,
+            errors_keep_everything: choice(
+                ERRORS_KEEP_EVERYTHING,
+                ERRORS_ARE_PLAIN,
+                ERRORS_KEEP_EVERYTHING_FROM,
             )?,
         })
     }
@@ -152,6 +170,19 @@ mod tests {
         assert_eq!(of("2026-04-07", &[LEAVES_CLOSE_TO_CODE]), (true, false));
         assert_eq!(of("2024-01-01", &[CLOSE_REASON_LIMITED]), (true, false));
         assert_eq!(of("2024-01-01", &[REPLIES_TO_CLOSE]), (false, true));
+    }
+
+    #[test]
+    fn errors_keep_everything_from_the_day_of_the_change_on() {
+        let keep = |date: &str, flag: Option<&str>| {
+            let flags: Vec<_> = flag.into_iter().map(str::to_owned).collect();
+            let compatibility = Compatibility::new(Some(date), &flags).expect("valid");
+            compatibility.errors_keep_everything
+        };
+        assert!(keep("2026-04-21", None));
+        assert!(!keep("2026-04-20", None));
+        assert!(keep("2026-04-20", Some(ERRORS_KEEP_EVERYTHING)));
+        assert!(!keep("2026-04-21", Some(ERRORS_ARE_PLAIN)));
     }
 
     #[test]

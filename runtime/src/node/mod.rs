@@ -168,7 +168,7 @@ impl NodeBuilder {
     }
 
     /// The day whose behaviour the objects expect, as `YYYY-MM-DD`; the newest behaviour unless set. It changes what `delete_all` does to
-    /// the alarm (DEL-2), and how a socket's closing is answered and limited (W-29, W-30).
+    /// the alarm (DEL-2), how a socket's closing is answered and limited (W-29, W-30), and what of an error reaches its caller (RP-21).
     #[must_use]
     pub fn compatibility_date(mut self, date: impl Into<String>) -> Self {
         self.compatibility_date = Some(date.into());
@@ -176,7 +176,8 @@ impl NodeBuilder {
     }
 
     /// Single points of behaviour, whatever the date: `delete_all_deletes_alarm`, `delete_all_preserves_alarm` (DEL-2),
-    /// `web_socket_auto_reply_to_close`, `web_socket_manual_reply_to_close` (W-29), `websocket_close_reason_byte_limit` (W-30).
+    /// `web_socket_auto_reply_to_close`, `web_socket_manual_reply_to_close` (W-29), `websocket_close_reason_byte_limit` (W-30),
+    /// `enhanced_error_serialization`, `legacy_error_serialization` (RP-21).
     #[must_use]
     pub fn compatibility_flags<F: Into<String>>(
         mut self,

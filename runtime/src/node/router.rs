@@ -144,6 +144,11 @@ impl Entry {
         }
     }
 
+    /// Which object it is, whatever callers call it.
+    pub(crate) fn id(&self) -> &RawId {
+        &self.id
+    }
+
     /// The id as the object itself sees it: with its name, if it may know it.
     pub(crate) fn id_inside(&self) -> RawId {
         self.id.clone().with_name(self.name.borrow().clone())
@@ -327,12 +332,11 @@ impl Session {
             answer
                 .await
                 .unwrap_or_else(|oneshot::Canceled| Err(session.why_no_answer()))
-                .map_err(|error| {
-                    if error.durable_object_reset() {
-                        as_seen_by_callers(error, over_rpc)
-                    } else {
-                        error
+                .map_err(|error| match session.node.upgrade() {
+                    Some(node) if error.flags().durable_object_reset => {
+                        as_seen_by_callers(error, over_rpc, node.compatibility)
                     }
+                    _ => error,
                 })
         }
     }

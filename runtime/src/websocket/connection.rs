@@ -76,6 +76,10 @@ pub(super) enum Role {
     /// Its last event has been handled; the code may still answer it, as long as the object is in memory (W-28).
     Released(Weak<Activation>),
     /// Somebody who passes the frames on as they are, and wants to be woken.
+    #[cfg_attr(
+        not(feature = "server"),
+        expect(dead_code, reason = "only the front is one")
+    )]
     Held(Option<Waker>),
     /// Nobody any more.
     Gone,
@@ -227,16 +231,6 @@ impl Connection {
                 connection.lose(at);
             }
         });
-    }
-
-    /// The end `at` is held by somebody who passes the frames on as they are.
-    #[cfg_attr(
-        not(feature = "server"),
-        expect(dead_code, reason = "only the front does")
-    )]
-    pub(crate) fn hold(self: &Rc<Self>, at: SocketEnd) {
-        *self.end(at).role.borrow_mut() = Role::Held(None);
-        self.call(at);
     }
 }
 

@@ -59,6 +59,7 @@ impl Connection {
             let Some(arrived) = end.traffic.take_arrived() else {
                 return;
             };
+            self.wake_writer(at);
             match reader {
                 Reader::Listeners { replies_to_close } => {
                     self.tell_listeners(at, arrived, replies_to_close);
@@ -72,6 +73,9 @@ impl Connection {
     fn tell_listeners(self: &Rc<Self>, at: SocketEnd, arrived: Arrived, replies_to_close: bool) {
         let end = self.end(at);
         let Arrived { frame, nth } = arrived;
+        if end.closing.get().received {
+            return; // whatever becomes of the connection behind a Close is nobody's business
+        }
         point!(
             "socket_read",
             socket = self.number(),
@@ -189,7 +193,14 @@ impl Connection {
         let event = event(WebSocket::of(self, at), frame);
         let (connection, reader) = (Rc::clone(self), Rc::downgrade(attached));
         let owner = Rc::downgrade(&activation);
+        let label: Rc<str> = attached.label().into();
         let first_turn = move || {
+            point!(
+                "socket_handled",
+                object = &*label,
+                socket = connection.number(),
+                nth = nth
+            );
             if is_last && let Some(attached) = reader.upgrade() {
                 attached.detach(owner); // listed until the first turn is over, and no longer (W-6)
             }
@@ -217,6 +228,13 @@ fn event(socket: WebSocket, frame: Frame) -> SocketEvent {
             error: Error::from(why),
         },
     }
+}
+
+/// What the object is told of a peer that broke the protocol (recorded: hibernatable_protocol_errors).
+pub(super) fn violation_text(code: u16, why: &str) -> String {
+    format!(
+        "WebSocket protocol error; protocolError.statusCode = {code}; protocolError.description = {why}"
+    )
 }
 
 fn disconnected() -> CloseEvent {

@@ -149,10 +149,6 @@ impl HibernatableSockets {
         numbers.iter().map(|number| all[number].socket()).collect()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.all.borrow().is_empty()
-    }
-
     /// Breaks every connection: the object is being reset. Nobody at the object ever hears of it.
     pub(crate) fn drop_all(&self) {
         let all = self.all.take();

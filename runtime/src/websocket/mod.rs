@@ -11,7 +11,7 @@
 //! - `deliver`: what has arrived, one event at a time, to listeners or to the object's handlers;
 //! - `hibernation`: the sockets that a node holds for an object, and what it keeps beside each;
 //! - `socket`, `events`, `attachment`, `auto_response`, `state`: what the object's code sees of it;
-//! - `wire` (with the feature `server`): the same over a byte stream, in the frames of RFC 6455.
+//! - `held`: the same for the front, which puts it into the frames of RFC 6455 (`server::socket`).
 //!
 //! What happens to a socket when its object leaves memory is decided in one place, `activation::socket`.
 
@@ -20,11 +20,14 @@ mod auto_response;
 pub(crate) mod connection;
 mod deliver;
 pub(crate) mod events;
+#[cfg_attr(
+    not(feature = "server"),
+    expect(dead_code, reason = "only the front holds ends")
+)]
+mod held;
 pub(crate) mod hibernation;
 mod socket;
 mod state;
-#[cfg(test)]
-mod tests;
 mod traffic;
 
 pub use auto_response::WebSocketRequestResponsePair;

@@ -24,12 +24,12 @@ mod table;
 mod tests;
 
 use std::{
-    fmt::{self, Debug, Write as _},
+    fmt::{self, Debug},
     iter,
 };
 
 use super::model::NondeterministicModel;
-use crate::history::{Call, History, Outcome};
+use crate::history::History;
 use search::{DeadEnd, Search};
 
 /// The steps that each object is given in the first round. An object that is easy to refute is then found before the
@@ -134,14 +134,14 @@ impl Explanation {
             open,
             states,
         } = end;
-        let words = |place: &usize| in_words(&history.calls()[*place]);
+        let words = |place: &usize| history.calls()[*place].in_words();
         let last_calls = &order[order.len().saturating_sub(Self::LAST_CALLS_MAX)..];
         Self {
             object: object.to_owned(),
             stuck,
             states: states
                 .into_iter()
-                .map(|state| format!("{:?}", search.state(state)))
+                .map(|state| search.state_in_words(state))
                 .collect(),
             call: words(&stuck),
             open_calls: open.iter().map(words).collect(),
@@ -205,27 +205,6 @@ impl fmt::Display for Explanation {
             self.sentence(f)
         }
     }
-}
-
-fn in_words<Op: Debug, Ret: Debug>(call: &Call<Op, Ret>) -> String {
-    let Call {
-        client,
-        op,
-        invoked,
-        ..
-    } = call;
-    let mut words = format!("client-{client}'s {op:?}");
-    let written = match (&call.outcome, call.returned) {
-        (Outcome::Ok(ret), Some(returned)) => {
-            write!(words, " -> {ret:?} ({invoked} to {returned})")
-        }
-        (Outcome::Ok(ret), None) => write!(words, " -> {ret:?} (from {invoked} on)"),
-        (Outcome::Failed(_) | Outcome::Unknown(_), _) => {
-            write!(words, " -> unknown (from {invoked} on)")
-        }
-    };
-    written.expect("a string takes it");
-    words
 }
 
 /// Judges a history.

@@ -1,15 +1,25 @@
 //! Checkers: from what clients saw and what the runtime did to a verdict.
 //!
-//! Always on: [`activations`] (an object runs once at a time), the durability oracle of the world (nothing leaves before it is durable), and
-//! that every call settles. By the scenario: [`linearizable`] against a model, which also says whether what was acknowledged survived, and
-//! [`invariant`]s of the author's own.
+//! Always on: [`activations`] (an object runs once at a time), [`sockets`] (what `WebSockets` promise), the durability oracle of the world
+//! (nothing leaves before it is durable), and that every call settles. By the scenario:
+//!
+//! - [`linearizable`] against a [`model`], which also says whether what was acknowledged survived; [`linearizability`] is its search;
+//! - [`transactional`]: transactions are isolated from each other; [`transactions`] is its inference;
+//! - [`durable`], [`effects`] and [`monotonic`]: single promises, without a model;
+//! - [`invariant`]s of the author's own.
 
 pub mod activations;
+pub mod durable;
+pub mod effects;
 mod index;
 pub mod invariant;
 pub mod linearizability;
 pub mod linearizable;
 pub mod model;
+pub mod monotonic;
+pub mod sockets;
+mod tally;
+pub mod transactional;
 pub mod transactions;
 
 use std::fmt;

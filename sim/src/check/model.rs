@@ -83,6 +83,11 @@ pub trait Model {
         let _ = state;
         0
     }
+
+    /// A state as explanations tell it: its `Debug` text, unless that says nothing to a person.
+    fn in_words(&self, state: &Self::State) -> String {
+        format!("{state:?}")
+    }
 }
 
 /// An object that chooses: state and call in, every possible next state out.
@@ -158,6 +163,11 @@ pub trait NondeterministicModel {
         let _ = state;
         0
     }
+
+    /// As [`Model::in_words`].
+    fn in_words(&self, state: &Self::State) -> String {
+        format!("{state:?}")
+    }
 }
 
 impl<M: Model> NondeterministicModel for M {
@@ -189,5 +199,9 @@ impl<M: Model> NondeterministicModel for M {
 
     fn heap_bytes(&self, state: &Self::State) -> usize {
         Model::heap_bytes(self, state)
+    }
+
+    fn in_words(&self, state: &Self::State) -> String {
+        Model::in_words(self, state)
     }
 }

@@ -196,6 +196,10 @@ impl World {
         self.sockets_made.get()
     }
 
+    pub(crate) fn uses_sockets(&self) -> bool {
+        self.sockets_made.get() > 0
+    }
+
     fn living_sockets(&self) -> Vec<Rc<SimSocket>> {
         let mut sockets = self.sockets.borrow_mut();
         sockets.retain(|socket| socket.strong_count() > 0);

@@ -13,6 +13,7 @@
 //! - `nesting`: sections awaited elsewhere, or by nobody;
 //! - `identity`: ids and names;
 //! - `storage`: what is separate, what is undone;
+//! - `sockets`: `WebSockets` of both kinds, and what becomes of them;
 //! - `backends`: the same calls on SQLite and on the legacy key-value storage;
 //! - `limits`: how large an object gets, and how strictly it is held to what is documented;
 //! - `bookmarks`: the way back to a former state;
@@ -36,6 +37,7 @@ mod nesting;
 mod reentrancy;
 mod resets;
 mod sections;
+mod sockets;
 mod storage;
 
 use std::{

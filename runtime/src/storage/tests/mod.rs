@@ -282,6 +282,10 @@ impl Spawn for Tasks {
 struct NoLinks;
 
 impl Links for NoLinks {
+    fn open_socket(&self, _: &str) -> Rc<dyn crate::platform::SocketLink> {
+        unreachable!("storage opens no sockets")
+    }
+
     fn open(&self, from: &str, to: &str) -> Rc<dyn Link> {
         unreachable!("{from} opens a link to {to}")
     }

@@ -226,8 +226,8 @@ impl<'a, M: NondeterministicModel> Search<'a, M> {
         self.states.memory_bytes() + self.memory.memory_bytes()
     }
 
-    pub(super) fn state(&self, number: u32) -> &M::State {
-        self.states.get(number)
+    pub(super) fn state_in_words(&self, number: u32) -> String {
+        self.model.in_words(self.states.get(number))
     }
 
     /// The call under the cursor; `None` if all that could come next have been tried.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::{collection, prelude::*, test_runner::TestRunner};
 
 use super::{super::model::Model, *};
-use crate::history::{History, Moment};
+use crate::history::{Call, History, Moment, Outcome};
 
 /// What both models are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,10 @@ struct SlowLinks(Rc<dyn Clock>);
 struct SlowLink(Rc<dyn Clock>);
 
 impl Links for SlowLinks {
+    fn open_socket(&self, _: &str) -> Rc<dyn crate::platform::SocketLink> {
+        unreachable!("storage opens no sockets")
+    }
+
     fn open(&self, _from: &str, _to: &str) -> Rc<dyn Link> {
         Rc::new(SlowLink(Rc::clone(&self.0)))
     }
