@@ -416,22 +416,19 @@ impl Infer<'_> {
             let Some((key, seen)) = self.history.seen(*step) else {
                 continue;
             };
-            let next = match seen.last() {
-                Some(&last) => {
-                    if let Some(writer) = self.history.live_writer(last) {
-                        graph.link(writer, number, Kind::Wr);
-                    }
-                    if self.orders.places[last as usize] == NONE {
-                        continue; // nobody knows what came next
-                    }
-                    self.next[last as usize]
+            let next = if let Some(&last) = seen.last() {
+                if let Some(writer) = self.history.live_writer(last) {
+                    graph.link(writer, number, Kind::Wr);
                 }
-                None => {
-                    let mut writers = self.orders.of(key).iter();
-                    writers
-                        .find_map(|version| self.history.live_writer(*version))
-                        .unwrap_or(NONE)
+                if self.orders.places[last as usize] == NONE {
+                    continue; // nobody knows what came next
                 }
+                self.next[last as usize]
+            } else {
+                let mut writers = self.orders.of(key).iter();
+                writers
+                    .find_map(|version| self.history.live_writer(*version))
+                    .unwrap_or(NONE)
             };
             if next == NONE {
                 self.tail_reads.push((key, number));

@@ -363,10 +363,10 @@ fn depend_on_order(
             Because::Session { .. } => (Kind::WwProcess, Kind::RwProcess),
             Because::Realtime { .. } => (Kind::WwRealtime, Kind::RwRealtime),
         };
-        if before.first != NONE {
-            if let Some(from) = history.live_writer(before.first) {
-                graph.link(from, to, ww);
-            }
+        if before.first != NONE
+            && let Some(from) = history.live_writer(before.first)
+        {
+            graph.link(from, to, ww);
         }
         let key = (before.key, before.first);
         let from = reads.partition_point(|(of, version, _)| (*of, *version) < key);
