@@ -298,6 +298,7 @@ impl Bad {
 
 /// Whether a transaction agrees with itself, and what it lost.
 fn look_inside(history: &Transactions, findings: &mut Findings<'_>, number: u32, steps: &[Step]) {
+    let mut is_contradicted = false;
     for (at, step) in steps.iter().enumerate() {
         if let Step::Write { version } = *step {
             let key = history.version_at(version).key;
@@ -321,7 +322,11 @@ fn look_inside(history: &Transactions, findings: &mut Findings<'_>, number: u32,
         let Some((key, seen)) = history.seen(*step) else {
             continue;
         };
+        if is_contradicted {
+            continue; // what follows from the first contradiction is none
+        }
         if let Some(expected) = contradicted(history, &steps[..at], key, seen) {
+            is_contradicted = true;
             findings.add(Anomaly::Internal, &[number], || {
                 format!(
                     "T{number} read {}, where its own steps before had led to {}{}",
@@ -334,7 +339,6 @@ fn look_inside(history: &Transactions, findings: &mut Findings<'_>, number: u32,
                     list(history, key, &expected.1)
                 )
             });
-            return;
         }
     }
 }
