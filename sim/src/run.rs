@@ -10,7 +10,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    check::{Observed, Violation, activations},
+    check::{Observed, Violation, activations, alarms},
     executor,
     fault::{FaultKind, armed::Effects},
     history::{Call, History, Moment, Outcome},
@@ -92,6 +92,7 @@ where
     let violation = activations::check(&trace)
         .err()
         .or_else(|| violations.into_iter().next())
+        .or_else(|| alarms::check(&trace).err())
         .or_else(|| unanswered(&history, last_reads))
         .or_else(|| {
             scenario
@@ -159,7 +160,12 @@ where
         );
     }
     let mut last_reads = 0;
-    if script.settle(heal_at + LIVENESS_BOUND).await && !scenario.finally.is_empty() {
+    let settled = script.settle(heal_at + LIVENESS_BOUND).await;
+    if settled && scenario.rest > Duration::ZERO {
+        let rested = world.now().max(heal_at) + scenario.rest;
+        world.drive(rested, || world.has_violations()).await;
+    }
+    if settled && !world.has_violations() && !scenario.finally.is_empty() {
         let before = script.history.borrow().calls().len();
         lose_power_for_good(&world).await;
         let steps = scenario
@@ -352,6 +358,31 @@ fn story(trace: &crate::trace::Trace) -> String {
             "activation_start" => format!(
                 "{} comes into memory",
                 event.text("object").unwrap_or_default()
+            ),
+            "alarm_durable" => match event.number("at").filter(|at| *at > 0) {
+                Some(at) => format!(
+                    "{} has its alarm set for {}",
+                    event.text("object").unwrap_or_default(),
+                    alarms::at_in_words(at)
+                ),
+                None => format!(
+                    "{} has no alarm any more",
+                    event.text("object").unwrap_or_default()
+                ),
+            },
+            "alarm_start" => format!(
+                "{} alarm (retry {})",
+                event.text("object").unwrap_or_default(),
+                event.number("retry_count").unwrap_or_default()
+            ),
+            "alarm_done" => format!(
+                "{} alarm {}",
+                event.text("object").unwrap_or_default(),
+                if event.is_true("ok") {
+                    "succeeds"
+                } else {
+                    "fails"
+                }
             ),
             "activation_end" => format!(
                 "{} leaves memory ({})",

@@ -38,6 +38,9 @@ mod book {
     #[doc = include_str!("../../book/src/storage.md")]
     mod storage {}
 
+    #[doc = include_str!("../../book/src/alarms.md")]
+    mod alarms {}
+
     #[doc = include_str!("../../book/src/writing-a-scenario.md")]
     mod writing_a_scenario {}
 

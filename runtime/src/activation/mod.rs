@@ -29,8 +29,8 @@ pub(crate) use event::{Event, as_seen_by_callers};
 use futures_util::future::{AbortHandle, Abortable};
 pub(crate) use idle::Ending;
 
-use self::{alarm::AlarmRuns, section::SectionsOfTheTurn};
 use self::turn::{Gated, Task, panic_text};
+use self::{alarm::AlarmRuns, section::SectionsOfTheTurn};
 use crate::{
     Error, Result,
     gate::{input::InputGate, output::OutputGate},
@@ -68,10 +68,7 @@ impl Activation {
     ///
     /// # Errors
     /// The storage cannot be opened: the object's files are left as they are.
-    pub(crate) fn start(
-        node: &Rc<NodeContext>,
-        entry: &Rc<Entry>,
-    ) -> Result<Rc<Self>> {
+    pub(crate) fn start(node: &Rc<NodeContext>, entry: &Rc<Entry>) -> Result<Rc<Self>> {
         let class = entry.class();
         let label = Rc::clone(&entry.label);
         point!("activation_start", object = &*label);
@@ -96,7 +93,11 @@ impl Activation {
             alarms: node.alarms.sink({
                 let at_the_start = entry.address();
                 let entry = Rc::downgrade(entry);
-                move || entry.upgrade().map_or_else(|| at_the_start.clone(), |entry| entry.address())
+                move || {
+                    entry
+                        .upgrade()
+                        .map_or_else(|| at_the_start.clone(), |entry| entry.address())
+                }
             }),
             links: Rc::clone(&node.platform.links),
         };

@@ -104,7 +104,8 @@ impl State {
     /// If the activation has ended; its code does not run any more then.
     pub async fn abort(&self, reason: Option<&str>) -> std::convert::Infallible {
         let text = reason.unwrap_or(ABORTED);
-        self.activation().reset_by_code(Error::from(text).with_reset());
+        self.activation()
+            .reset_by_code(Error::from(text).with_reset());
         std::future::pending().await
     }
 

@@ -163,8 +163,9 @@ impl<F: Future> Future for Gated<F> {
                     text = panic_text(&*panic)
                 );
                 // Its Rust state may be half changed: throw the instance away.
-                this.activation
-                    .reset_by_code(Error::from(format!("panicked: {}", panic_text(&*panic))).with_reset());
+                this.activation.reset_by_code(
+                    Error::from(format!("panicked: {}", panic_text(&*panic))).with_reset(),
+                );
                 Poll::Pending
             }
         }

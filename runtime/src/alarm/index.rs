@@ -332,10 +332,7 @@ impl Index {
         (log.snapshot_end, log.end, log.durable) = (end, end, end);
         let (old, waiting) = {
             let mut state = self.state.borrow_mut();
-            (
-                state.file.replace(log),
-                std::mem::take(&mut state.waiting),
-            )
+            (state.file.replace(log), std::mem::take(&mut state.waiting))
         };
         if let Some(old) = old {
             self.disk.close(old.file);

@@ -9,24 +9,32 @@
 )]
 
 pub mod audited_counter;
+pub mod batcher;
 pub mod counter;
 pub mod faulty;
 pub mod leader_election;
 pub mod ledger;
 pub mod mailbox;
 pub mod rate_limiter;
+pub mod receiver;
+pub mod reminders;
 pub mod user_session;
+pub mod webhooks;
 
 use dormouse::NodeBuilder;
 
 pub use crate::{
     audited_counter::{AuditLog, AuditedCounter},
+    batcher::Batcher,
     counter::Counter,
     leader_election::LeaderElection,
     ledger::Ledger,
     mailbox::Mailbox,
     rate_limiter::RateLimiter,
+    receiver::{Delivery, Receiver},
+    reminders::ReminderQueue,
     user_session::UserSession,
+    webhooks::WebhookSender,
 };
 
 /// A node that serves the objects of this crate.
@@ -34,10 +42,14 @@ pub fn bundled() -> NodeBuilder {
     NodeBuilder::new("dormouse")
         .object::<AuditLog>("AUDIT_LOG")
         .object::<AuditedCounter>("AUDITED_COUNTER")
+        .object::<Batcher>("BATCHER")
         .object::<Counter>("COUNTER")
         .object::<LeaderElection>("LEADER")
         .object::<Ledger>("LEDGER")
         .object::<Mailbox>("MAILBOX")
         .object::<RateLimiter>("RATE_LIMITER")
+        .object::<Receiver>("RECEIVER")
+        .object::<ReminderQueue>("REMINDERS")
         .object::<UserSession>("USER_SESSION")
+        .object::<WebhookSender>("WEBHOOKS")
 }

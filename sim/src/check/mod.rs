@@ -1,10 +1,11 @@
 //! Checkers: from what clients saw and what the runtime did to a verdict.
 //!
-//! Always on: [`activations`] (an object runs once at a time), the durability oracle of the world (nothing leaves before it is durable), and
+//! Always on: [`activations`] (an object runs once at a time), [`alarms`] (never early, never lost, never twice without need), the durability oracle of the world (nothing leaves before it is durable), and
 //! that every call settles. By the scenario: [`linearizable`] against a model, which also says whether what was acknowledged survived, and
 //! [`invariant`]s of the author's own.
 
 pub mod activations;
+pub mod alarms;
 pub mod invariant;
 pub mod linearizability;
 pub mod linearizable;

@@ -13,6 +13,7 @@
 //! - `nesting`: sections awaited elsewhere, or by nobody;
 //! - `identity`: ids and names;
 //! - `storage`: what is separate, what is undone;
+//! - `alarms`: when they fire, and how often;
 //! - `backends`: the same calls on SQLite and on the legacy key-value storage.
 
 #![expect(
@@ -20,6 +21,7 @@
     reason = "a method that is called remotely takes `&self`, whether it needs it or not"
 )]
 
+mod alarms;
 mod backends;
 mod calls;
 mod errors;

@@ -1,8 +1,9 @@
 //! Scenarios of one object's storage, on a disk that forgets.
 
+mod alarm_order;
 mod alarms;
 mod delete_all;
-pub(super) mod disk;
+pub(crate) mod disk;
 mod durability;
 mod fuzz;
 mod history;
@@ -51,6 +52,10 @@ impl AlarmSink for NoScheduler {
     fn schedule(&self, _: Option<WallTime>) -> Result<LocalBoxFuture<'static, Result<()>>> {
         Ok(Box::pin(std::future::ready(Ok(()))))
     }
+
+    fn scheduled(&self) -> Option<WallTime> {
+        Some(WallTime::from_millis(0)) // never too late
+    }
 }
 
 /// A node with one object that can be opened again and again.
@@ -61,6 +66,7 @@ struct Node {
     delete_all_deletes_alarm: bool,
     wal_bytes_max: u64,
     history: History,
+    alarms: Rc<dyn AlarmSink>,
 }
 
 /// One activation's storage.
@@ -86,6 +92,7 @@ impl Node {
             delete_all_deletes_alarm: true,
             wal_bytes_max: crate::storage::WAL_BYTES_MAX,
             history: History::default(),
+            alarms: Rc::new(NoScheduler),
         }
     }
 
@@ -105,7 +112,7 @@ impl Node {
             now: Rc::new(|| WallTime::from_millis(NOW)),
             delete_all_deletes_alarm: self.delete_all_deletes_alarm,
             links: Rc::new(NoLinks),
-            alarms: Rc::new(NoScheduler),
+            alarms: Rc::clone(&self.alarms),
         };
         let activation = ActivationStorage::open(ActivationSetup {
             storage: setup,
@@ -139,6 +146,7 @@ impl Node {
             wal_bytes_max: self.wal_bytes_max,
             history: self.history,
             clock: Rc::clone(&self.clock),
+            alarms: Rc::clone(&self.alarms),
             ..Self::with_disk(self.disk.after_power_loss(loss))
         }
     }
@@ -215,7 +223,7 @@ impl Activation {
     }
 }
 
-pub(super) fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(crate) fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(noop_waker_ref())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
@@ -236,10 +244,10 @@ fn next_turn() -> impl Future<Output = ()> {
 
 /// Polls its tasks whenever it is told to, until none of them gets on.
 #[derive(Default)]
-pub(super) struct Tasks(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
+pub(crate) struct Tasks(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
 
 impl Tasks {
-    pub(super) fn run(&self) {
+    pub(crate) fn run(&self) {
         for _ in 0..8 {
             self.run_once();
         }
@@ -328,7 +336,7 @@ impl Clock for TestClock {
     }
 }
 
-struct Ones;
+pub(crate) struct Ones;
 
 impl Entropy for Ones {
     fn fill(&self, bytes: &mut [u8]) {
