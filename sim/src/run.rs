@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     anatomy::{self, Anatomy, Fate},
-    check::{Mark, Observed, Violation, activations, assertions, sockets},
+    check::{Mark, Observed, Violation, activations, alarms, assertions, sockets},
     executor,
     fault::{FaultKind, armed::Effects},
     history::{Call, History, Moment, Outcome},
@@ -107,6 +107,7 @@ where
     let violation = activations::check(&trace)
         .err()
         .or_else(|| violations.into_iter().next())
+        .or_else(|| alarms::check(&trace).err())
         .or_else(|| unanswered(&history, last_reads))
         .or_else(|| uses_sockets.then(|| sockets::check(&trace).err()).flatten())
         .or_else(|| {
@@ -198,6 +199,11 @@ where
         world
             .drive(quiet, || world.now() >= quiet || world.has_violations())
             .await;
+        goes_on = !world.has_violations();
+    }
+    if goes_on && scenario.rest > Duration::ZERO {
+        let rested = world.now().max(heal_at) + scenario.rest;
+        world.drive(rested, || world.has_violations()).await;
         goes_on = !world.has_violations();
     }
     if goes_on && !scenario.finally.is_empty() {
@@ -396,6 +402,31 @@ fn story(trace: &crate::trace::Trace) -> String {
             "activation_start" => format!(
                 "{} comes into memory",
                 event.text("object").unwrap_or_default()
+            ),
+            "alarm_durable" => match event.number("at").filter(|at| *at > 0) {
+                Some(at) => format!(
+                    "{} has its alarm set for {}",
+                    event.text("object").unwrap_or_default(),
+                    alarms::at_in_words(at)
+                ),
+                None => format!(
+                    "{} has no alarm any more",
+                    event.text("object").unwrap_or_default()
+                ),
+            },
+            "alarm_start" => format!(
+                "{} alarm (retry {})",
+                event.text("object").unwrap_or_default(),
+                event.number("retry_count").unwrap_or_default()
+            ),
+            "alarm_done" => format!(
+                "{} alarm {}",
+                event.text("object").unwrap_or_default(),
+                if event.is_true("ok") {
+                    "succeeds"
+                } else {
+                    "fails"
+                }
             ),
             "activation_end" => format!(
                 "{} leaves memory ({})",

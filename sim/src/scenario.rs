@@ -23,7 +23,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     check::Check,
     client_socket::ClientSocket,
-    fault::{Faults, KEY_VALUE_POINTS, POINTS},
+    fault::{ALARM_POINTS, FaultKind, Faults, KEY_VALUE_POINTS, POINTS},
     plan::{Generator, OpTree, Plan, PlanError, StepTree, TypedTree},
     run::{self, Run},
     seed::Seed,
@@ -31,6 +31,9 @@ use crate::{
 
 /// When faults end, in milliseconds of virtual time, unless a scenario says otherwise ([`Scenario::heal_at`]).
 const HEAL_AT_MILLIS: u64 = 60_000;
+
+/// How long a scenario with alarms goes on after its clients.
+const REST_OF_ALARMS: Duration = Duration::from_mins(15);
 
 /// Logs are kept short, so that checkpoints happen in ordinary runs and crashes happen in them.
 const WAL_BYTES_MAX: u64 = 64 << 10;
@@ -50,6 +53,8 @@ pub struct Scenario<Op, Ret> {
     /// The injection points at which faults may fire.
     points: Vec<&'static str>,
     pub(crate) heal_at: u64,
+    /// How much time passes between the end of the workload and the last reads, once everything is healed.
+    pub(crate) rest: Duration,
     #[expect(
         clippy::type_complexity,
         reason = "a boxed closure, named nowhere else"
@@ -78,6 +83,7 @@ where
             modules: Vec::new(),
             points: POINTS.to_vec(),
             heal_at: HEAL_AT_MILLIS,
+            rest: Duration::ZERO,
             step: None,
             finally: Vec::new(),
             checks: Vec::new(),
@@ -168,6 +174,27 @@ where
     #[must_use]
     pub fn heal_at(mut self, at: Duration) -> Self {
         self.heal_at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// The objects set alarms. What can happen to alarms may go wrong as well ([`FaultKind::OF_ALARMS`]), faults may fire at the points of an
+    /// alarm's life ([`ALARM_POINTS`]), and when the clients are done and everything is healed, time goes on for a quarter of an hour before the
+    /// last reads: long enough for an alarm that failed to be tried again.
+    #[must_use]
+    pub fn alarms(mut self) -> Self {
+        if !self.faults.is_none() {
+            for kind in FaultKind::OF_ALARMS {
+                self.faults = self.faults.and(kind);
+            }
+        }
+        self.rest = REST_OF_ALARMS;
+        self.also_at(ALARM_POINTS)
+    }
+
+    /// How much time passes between the end of the workload and the last reads, once everything is healed: none, unless set.
+    #[must_use]
+    pub fn rest(mut self, rest: Duration) -> Self {
+        self.rest = rest;
         self
     }
 

@@ -43,6 +43,9 @@ mod book {
     #[doc = include_str!("../../book/src/storage.md")]
     mod storage {}
 
+    #[doc = include_str!("../../book/src/alarms.md")]
+    mod alarms {}
+
     #[doc = include_str!("../../book/src/websockets.md")]
     mod websockets {}
 

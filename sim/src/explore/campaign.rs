@@ -184,14 +184,18 @@ impl Campaign {
         match row.expectation {
             Expectation::Passes => {
                 let left = row.done.missing(&self.asked.range());
-                Box::new(left.into_iter().flat_map(move |range| cut(range, strategy)).map(move |seeds| Task {
-                    suite: suite.clone(),
-                    first: seeds.start,
-                    count: seeds.end - seeds.start,
-                    after_failure,
-                    repeat,
-                    strategy,
-                }))
+                Box::new(
+                    left.into_iter()
+                        .flat_map(move |range| cut(range, strategy))
+                        .map(move |seeds| Task {
+                            suite: suite.clone(),
+                            first: seeds.start,
+                            count: seeds.end - seeds.start,
+                            after_failure,
+                            repeat,
+                            strategy,
+                        }),
+                )
             }
             Expectation::IsFound => {
                 let searches = self
@@ -331,7 +335,10 @@ fn add(
         }
     }
     // One run in a task is compared with another process's at the end; not where a run is made of more than its seed.
-    if let Some(sample) = finished.sample.filter(|_| finished.task.strategy == Strategy::Random) {
+    if let Some(sample) = finished
+        .sample
+        .filter(|_| finished.task.strategy == Strategy::Random)
+    {
         samples.add(finished.task.suite, sample);
     }
     row.summary.merge(finished.summary);

@@ -68,6 +68,8 @@ pub(crate) struct ArmedFaults {
     slow_syncs: Option<Duration>,
     slow_syncs_left: u32,
     fail_next_sync: bool,
+    next_alarm_late: Option<Duration>,
+    lose_next_alarm: bool,
     healed: bool,
     pub(crate) effects: Effects,
 }
@@ -138,6 +140,8 @@ impl ArmedFaults {
         self.slow_links = None;
         self.slow_syncs = None;
         self.fail_next_sync = false;
+        self.next_alarm_late = None;
+        self.lose_next_alarm = false;
         self.healed = true;
     }
 
@@ -162,6 +166,24 @@ impl ArmedFaults {
 
     pub(crate) fn fail_next_sync(&mut self) {
         self.fail_next_sync = true;
+    }
+
+    pub(crate) fn delay_next_alarm(&mut self, by: Duration) {
+        self.next_alarm_late = Some(by);
+    }
+
+    pub(crate) fn lose_next_alarm(&mut self) {
+        self.lose_next_alarm = true;
+    }
+
+    /// By how much an alarm that fires now is late.
+    pub(crate) fn alarm_is_late(&mut self) -> Option<Duration> {
+        self.next_alarm_late.take()
+    }
+
+    /// Whether an alarm that fires now, or the end of one that is told now, is lost.
+    pub(crate) fn loses_alarm(&mut self) -> bool {
+        std::mem::take(&mut self.lose_next_alarm)
     }
 
     /// Whether the connection of a message that leaves now is lost.

@@ -248,7 +248,9 @@ fn shrink_raw(
     let before = Size::of(&plan);
     let text = plan.to_json();
     let seen = runner.run(&[text], Until::AllRan).pop();
-    let seen = seen.ok_or(ShrinkError::NoTime)?.ok_or(ShrinkError::Passes)?;
+    let seen = seen
+        .ok_or(ShrinkError::NoTime)?
+        .ok_or(ShrinkError::Passes)?;
     let Some(violation) = seen.violation.clone() else {
         return Err(ShrinkError::Passes);
     };

@@ -45,6 +45,7 @@ use crate::{
     fault::{
         Fault, FaultKind, SERVER, Trigger,
         armed::{ArmedFaults, Effects},
+        clock_jump,
     },
     plan::Redraw,
     seed::Seed,
@@ -60,6 +61,8 @@ const HAPPENINGS_AT_ONE_INSTANT_MAX: u32 = 100_000;
 pub(crate) struct World {
     pub(crate) seed: Seed,
     now: Cell<Duration>,
+    /// What the wall clock shows beyond the time that has passed, in milliseconds.
+    pub(crate) clock_offset: Cell<i64>,
     pub(crate) activity: Activity,
     agenda: RefCell<Agenda>,
     director: RefCell<Director>,
@@ -144,6 +147,7 @@ impl World {
         let world = Rc::new(Self {
             seed,
             now: Cell::new(Duration::ZERO),
+            clock_offset: Cell::new(0),
             activity: Activity::default(),
             agenda: RefCell::default(),
             director: RefCell::new(Director::following(tape)),
@@ -516,6 +520,7 @@ impl World {
         let count = current::during(self, &life, || match kind {
             FaultKind::Hibernate => node.hibernate_idle(),
             FaultKind::Evict => node.evict_all(),
+            FaultKind::AlarmTwice => usize::from(node.deliver_last_alarm_again()),
             other => unreachable!("{other} is not done to a node"),
         });
         if count > 0 {
@@ -661,6 +666,16 @@ impl World {
                 self.note_fault(fault.kind);
                 self.faults.borrow_mut().fail_next_sync();
             }
+            FaultKind::AlarmLate => self.faults.borrow_mut().delay_next_alarm(by),
+            FaultKind::AlarmLost => self.faults.borrow_mut().lose_next_alarm(),
+            FaultKind::AlarmTwice => {
+                self.at(self.now() + by, |world| {
+                    if !world.faults.borrow().is_healed() {
+                        world.to_do.borrow_mut().push(FaultKind::AlarmTwice);
+                    }
+                });
+            }
+            FaultKind::ClockJump => self.jump(fault.kind, clock_jump(fault.millis)),
         }
     }
 
@@ -708,6 +723,24 @@ impl World {
             recorder.text("kind", kind);
             recorder.number("socket", socket.number());
         });
+        self.faults.borrow_mut().effects.add(kind, 1);
+    }
+
+    fn jump(&self, kind: FaultKind, by: i64) {
+        let offset = self.clock_offset.get() + by;
+        self.clock_offset.set(offset);
+        let forward = by >= 0;
+        self.note("FAULT", |recorder| {
+            recorder.text("kind", kind);
+            recorder.number("millis", by.unsigned_abs());
+            recorder.bool("forward", forward);
+        });
+        self.faults.borrow_mut().effects.add(kind, 1);
+    }
+
+    /// A fault that waited for its moment takes effect.
+    pub(crate) fn note_effect(&self, kind: FaultKind) {
+        self.note_fault(kind);
         self.faults.borrow_mut().effects.add(kind, 1);
     }
 

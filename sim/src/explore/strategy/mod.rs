@@ -72,7 +72,12 @@ impl Searcher {
 
     /// Runs the plan that the strategy makes of `seed`. Gives the plan as well, if it is not the seed's own.
     /// A random one is repeated, if asked.
-    pub(super) fn run(&mut self, suite: &Suite, seed: Seed, repeat: Repeat) -> (Run, Option<String>) {
+    pub(super) fn run(
+        &mut self,
+        suite: &Suite,
+        seed: Seed,
+        repeat: Repeat,
+    ) -> (Run, Option<String>) {
         let (plan, detail) = match self.strategy {
             Strategy::Random => return (run_repeatedly(suite, seed, repeat), None),
             Strategy::Pct => (pct::plan(suite, seed), Detail::Brief),
