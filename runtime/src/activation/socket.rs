@@ -79,11 +79,13 @@ impl<F: Future, D: FnOnce() + Unpin> Future for FirstTurn<F, D> {
 }
 
 impl Activation {
-    /// Queues an event of a socket behind everything that arrived before it. `first_turn` is called when the first turn of its handler has run.
+    /// Queues an event of a socket behind everything that arrived before it. `begins` is called when its handler does, `first_turn` when the first turn of
+    /// that has run.
     pub(crate) fn deliver_socket_event(
         self: &Rc<Self>,
         event: SocketEvent,
         limit: Option<Duration>,
+        begins: impl FnOnce() + 'static,
         first_turn: impl FnOnce() + Unpin + 'static,
     ) {
         self.construct_once();
@@ -92,7 +94,10 @@ impl Activation {
         point!("deliver", object = &*self.label, what = what);
         let activation = Rc::clone(self);
         let code = FirstTurn {
-            code: Box::pin(async move { activation.instance().websocket(event).await }),
+            code: Box::pin(async move {
+                begins();
+                activation.instance().websocket(event).await
+            }),
             done: Some(first_turn),
         };
         let handler = Gated::new(Rc::clone(self), Task::new(Rc::clone(&self.input)), code);
