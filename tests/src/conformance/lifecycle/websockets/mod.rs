@@ -44,8 +44,10 @@ pub(super) fn twins() -> Vec<Twin> {
         twin!("websockets/hibernatable_unanswered_close", hibernatable_unanswered_close, [OBJ: Hib], client),
         twin!("websockets/hibernatable_answered_close", hibernatable_answered_close, [OBJ: Obj], client),
         twin!("websockets/standard_disconnect", standard_disconnect, [OBJ: Std], client)
+            .without_on_connections(STREAM_ENDS, "tcp-end")
             .without_fields(CLASS_OF_EVENT, &["type", "className"]),
-        twin!("websockets/hibernatable_disconnect", hibernatable_disconnect, [OBJ: Hib], client),
+        twin!("websockets/hibernatable_disconnect", hibernatable_disconnect, [OBJ: Hib], client)
+            .without_on_connections(STREAM_ENDS, "tcp-end"),
         twin!("websockets/hibernatable_protocol_errors", hibernatable_protocol_errors, [OBJ: Hib], client)
             .without_on_connections(STREAM_ENDS, "tcp-end"),
         twin!("websockets/close_arguments", close_arguments, [OBJ: Obj], client)
