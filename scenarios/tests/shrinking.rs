@@ -136,6 +136,18 @@ fn a_split_session_takes_a_set_cut_short_and_a_get_much_later() {
 }
 
 #[test]
+fn a_room_that_forgets_names_takes_an_entry_patience_and_a_word() {
+    // One comes in, the room falls asleep around him, and what he says then has no name any more. He has to be in to be heard.
+    smallest(
+        "forgetful_room",
+        "whoever is connected hears what he says",
+        2,
+        1,
+        0,
+    );
+}
+
+#[test]
 fn every_planted_bug_stands_above() {
     let here = include_str!("shrinking.rs").replace(char::is_whitespace, "");
     for listed in suites() {
