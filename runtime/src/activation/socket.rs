@@ -86,6 +86,7 @@ impl Activation {
         limit: Option<Duration>,
         first_turn: impl FnOnce() + Unpin + 'static,
     ) {
+        self.construct_once();
         self.arrivals.set(self.arrivals.get() + 1);
         let what = event.label();
         point!("deliver", object = &*self.label, what = what);

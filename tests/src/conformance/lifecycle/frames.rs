@@ -178,9 +178,12 @@ impl Connection {
                 let mut queue = self.0.queue.borrow_mut();
                 (!queue.is_empty()).then(|| queue.remove(0))
             };
-            let write = self.0.write.take();
-            let (Some(bytes), Some(mut write)) = (next, write) else {
+            let Some(bytes) = next else {
                 break;
+            };
+            let write = self.0.write.take();
+            let Some(mut write) = write else {
+                break; // it was cut
             };
             let written = async {
                 write.write_all(&bytes).await?;

@@ -183,7 +183,7 @@ fn run(place: Place, twin: &Twin, scenario: &Rc<Scenario>) -> io::Result<Vec<Jso
             )
         })),
         Place::AcrossLinks(seed) => Ok(run_on_a_machine(seed, |platform| {
-            perform(platform, twin, scenario, Pace::AsRecorded, SIMULATED_HOST)
+            perform(platform, twin, scenario, Pace::Patient, SIMULATED_HOST)
         })),
         Place::Real => {
             let folder = tempfile::tempdir()?;
