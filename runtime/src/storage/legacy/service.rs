@@ -336,6 +336,12 @@ impl Service {
         self.known_alarm().ok().and_then(|(_, durable)| durable)
     }
 
+    /// Whether the scheduler may be told `at` once more.
+    pub(super) fn may_repeat_alarm(&self, at: WallTime) -> bool {
+        let known = self.known_alarm();
+        known.is_ok_and(|(asked, durable)| [asked, durable].contains(&Some(at)))
+    }
+
     /// Has the scheduler wake the object at `at`: at its alarm, or earlier.
     pub(super) fn tell_scheduler(&self, at: Option<WallTime>) -> Result<()> {
         drop(self.alarms.schedule(at)?);
