@@ -5,7 +5,9 @@
 
 use std::rc::Rc;
 
-use crate::{Env, Request, Response, Result, State, Value, platform::LocalBoxFuture};
+use crate::{
+    Env, Request, Response, Result, ShutdownReason, State, Value, platform::LocalBoxFuture,
+};
 
 /// A class of objects, as a node sees it.
 pub trait Class {
@@ -35,6 +37,16 @@ pub trait Handler {
         method: String,
         arguments: Vec<Value>,
     ) -> LocalBoxFuture<'static, Result<Value>>;
+
+    /// The last one, before a planned end, on nodes that have the option on
+    /// ([`NodeBuilder::pre_shutdown`](crate::NodeBuilder::pre_shutdown)).
+    fn pre_shutdown(
+        self: Rc<Self>,
+        reason: ShutdownReason,
+    ) -> LocalBoxFuture<'static, Result<()>> {
+        let _ = reason;
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// What is asked of an object from outside.
@@ -61,6 +73,16 @@ pub enum Reply {
 }
 
 impl Invocation {
+    /// About how many bytes it takes while it waits: strings, binary data, and a little for everything else.
+    pub(crate) fn about_bytes(&self) -> usize {
+        match self {
+            Self::Fetch(request) => request.about_bytes(),
+            Self::Call { method, arguments } => {
+                method.len() + arguments.iter().map(Value::about_bytes).sum::<usize>()
+            }
+        }
+    }
+
     /// How it is called in traces.
     pub(crate) fn label(&self) -> &str {
         match self {

@@ -76,7 +76,12 @@ pub mod value;
 pub use dormouse_macros::{durable_object, rpc};
 
 pub use crate::{
-    activation::state::{Date, Delay, State},
+    activation::{
+        delay::Delay,
+        pins::{InMemory, Pin, PinKind},
+        retire::ShutdownReason,
+        state::{Date, State},
+    },
     error::{Error, Result},
     http::{Headers, Method, Request, RequestInit, Response, ResponseBody, ResponseBuilder},
     mutation::Mutation,
@@ -86,7 +91,9 @@ pub use crate::{
         object_id::ObjectId,
         stub::{Rpc, RpcCall, Stub},
     },
-    node::{Node, NodeBuilder, Session, StartError},
+    node::{
+        CodeUpdate, Node, NodeBuilder, OverloadLimits, Session, StartError, StoredObject, UpdateError,
+    },
     object::{DurableObject, ObjectClass, has_durable_object_attribute},
     storage::{
         GetAlarmOptions, GetOptions, History, ListOptions, PutOptions, ScheduledTime,

@@ -1,19 +1,18 @@
-//! What an object's code is given: its [`State`], and time.
+//! What an object's code is given: its [`State`], and the time. Its timers are in [`delay`](super::delay).
 
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
+    panic::Location,
     rc::{Rc, Weak},
-    task::{Context, Poll},
-    time::Duration,
 };
 
 use super::{
     Activation,
-    turn::{Gated, Task, Turn},
+    pins::PinKind,
+    turn::{Gated, Task, Turn, catching},
 };
-use crate::{Env, Error, ObjectId, Result, Storage, platform::LocalBoxFuture};
+use crate::{Env, ObjectId, Result, Storage, instrument::point};
 
 /// The object's side of the runtime: who it is, what it stores, what it wants done in the background.
 ///
@@ -73,6 +72,7 @@ impl State {
     ///     count // set before the first event runs
     /// }
     /// ```
+    #[track_caller]
     pub fn block_concurrency_while<T, F>(
         &self,
         callback: F,
@@ -84,17 +84,34 @@ impl State {
         self.activation().block_concurrency_while(callback)
     }
 
-    /// Lets `task` run on after the event that started it. The object does not hibernate before it is done; nobody waits for it.
+    /// Lets `task` run on after the event that started it. The object does not hibernate before it is done; nobody waits for it (E-1).
+    ///
+    /// It has no time limit of its own (E-2). It keeps the object from being evicted, too, but for fifteen minutes at most (L-11).
     ///
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
+    #[track_caller]
     pub fn wait_until(&self, task: impl Future<Output = ()> + 'static) {
         let activation = self.activation();
-        let scope = Turn::current().map_or_else(
-            || Rc::clone(&activation.input),
-            |turn| Rc::clone(&turn.task.scope),
-        );
-        activation.spawn(Gated::new(Rc::clone(&activation), Task::new(scope), task));
+        let part_of = match Turn::current() {
+            Some(Turn { task, .. }) => {
+                Task::sharing(Rc::clone(&task.scope), Rc::clone(&task.connections))
+            }
+            None => Task::new(Rc::clone(&activation.input)),
+        };
+        let code = catching(Rc::clone(&part_of), async move {
+            task.await;
+            Ok(())
+        });
+        let pin = activation.pin(PinKind::WaitUntil, Some(Location::caller()));
+        let gated = Gated::new(Rc::clone(&activation), part_of, code);
+        let label = Rc::clone(&activation.label);
+        activation.spawn_pinned(pin, async move {
+            if let Err(error) = gated.await {
+                // Nobody waits for it: it is noted, and that is all (E-3).
+                point!("background_failed", object = &*label, error = error.message());
+            }
+        });
     }
 
     /// Resets the object: nothing uncommitted survives, every call in flight fails with `reason` (E-6). The code that calls this
@@ -103,8 +120,7 @@ impl State {
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
     pub async fn abort(&self, reason: Option<&str>) -> std::convert::Infallible {
-        let text = reason.unwrap_or("Application called abort() to reset Durable Object.");
-        self.activation().reset(Error::from(text).with_reset());
+        self.activation().abort(reason);
         std::future::pending().await
     }
 
@@ -143,51 +159,5 @@ impl Date {
     /// If the clock stands before 1970.
     pub fn as_millis(&self) -> u64 {
         u64::try_from(self.0).expect("the wall clock stands after 1970")
-    }
-}
-
-/// Waits in an object's code. While it waits other events may run, and the object does not hibernate.
-///
-/// # Example
-/// ```
-/// # use std::time::Duration;
-/// # use dormouse::Delay;
-/// # async fn example() {
-/// Delay::from(Duration::from_millis(100)).await;
-/// # }
-/// ```
-pub struct Delay {
-    duration: Duration,
-    timer: Option<LocalBoxFuture<'static, ()>>,
-}
-
-impl From<Duration> for Delay {
-    fn from(duration: Duration) -> Self {
-        Self {
-            duration,
-            timer: None,
-        }
-    }
-}
-
-impl fmt::Debug for Delay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Delay").field(&self.duration).finish()
-    }
-}
-
-impl Future for Delay {
-    type Output = ();
-
-    /// # Panics
-    /// Outside an object's code: there is no other clock to ask.
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let duration = self.duration;
-        let timer = self.timer.get_or_insert_with(|| {
-            let turn = Turn::current().expect("a Delay is awaited in an object's code");
-            let clock = &turn.activation.node.platform.clock;
-            clock.sleep_until(clock.now() + duration)
-        });
-        timer.as_mut().poll(cx)
     }
 }

@@ -15,7 +15,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::Activation;
+use super::{Activation, connections::Connections};
 use crate::{
     Error, Result,
     gate::input::{Entry, InputGate, Lock},
@@ -36,20 +36,37 @@ pub(crate) struct Task {
     finished: Cell<bool>,
     /// Whom to wake when the last of them is done.
     waiting: RefCell<Option<Waker>>,
+    /// An exception of the runtime's own, out of a call that cannot return one: the code does not go on.
+    thrown: RefCell<Option<Error>>,
+    /// How many calls of its own the event makes at once.
+    pub(crate) connections: Rc<Connections>,
 }
 
 /// Keeps the lock of a task's turn until it is dropped.
 pub(crate) struct Hold(Rc<Task>);
 
 impl Task {
+    /// For an event of its own.
     pub(crate) fn new(scope: Rc<InputGate>) -> Rc<Self> {
+        Self::sharing(scope, Rc::default())
+    }
+
+    /// For a part of an event: its calls count with those of the whole.
+    pub(crate) fn sharing(scope: Rc<InputGate>, connections: Rc<Connections>) -> Rc<Self> {
         Rc::new(Self {
+            thrown: RefCell::default(),
+            connections,
             scope,
             handed_over: RefCell::default(),
             holds: Cell::default(),
             finished: Cell::default(),
             waiting: RefCell::default(),
         })
+    }
+
+    /// Called in a turn of this task, by what then never completes: the task's code ends with `error` as if it had thrown it.
+    pub(super) fn throw(&self, error: Error) {
+        self.thrown.borrow_mut().get_or_insert(error);
     }
 
     /// Called in a turn of this task: its lock outlives the turn.
@@ -64,6 +81,22 @@ impl Task {
             *self.handed_over.borrow_mut() = Some(lock);
         }
     }
+}
+
+/// The code of a task, ended by what is thrown in it ([`Task::throw`]).
+pub(super) async fn catching<T>(
+    task: Rc<Task>,
+    code: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut code = std::pin::pin!(code);
+    std::future::poll_fn(|cx| {
+        let polled = code.as_mut().poll(cx);
+        match task.thrown.borrow_mut().take() {
+            Some(error) if polled.is_pending() => Poll::Ready(Err(error)),
+            _ => polled,
+        }
+    })
+    .await
 }
 
 impl Drop for Hold {

@@ -68,6 +68,11 @@ impl InputGate {
         })
     }
 
+    /// Nobody holds it, and nobody waits for it.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.locked.get() && self.events.borrow().is_empty() && self.sections.borrow().is_empty()
+    }
+
     /// How many sections this gate is nested in.
     pub(crate) fn depth(&self) -> usize {
         self.depth

@@ -39,6 +39,12 @@ impl ObjectAddress {
         }
     }
 
+    /// The same object, called otherwise: as those who know its name call it.
+    pub(crate) fn called(mut self, label: Rc<str>) -> Self {
+        self.label = label;
+        self
+    }
+
     /// How the object is called in traces: `Class/name`, or `Class/` and the first digits of its id.
     pub fn label(&self) -> &Rc<str> {
         &self.label

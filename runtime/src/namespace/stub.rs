@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::Future,
     marker::PhantomData,
+    panic::Location,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -19,9 +20,9 @@ use super::{
 };
 use crate::{
     Error, Request, Response, Result, Value,
+    activation::{note_output, pins::PinKind, turn::Turn},
     gate::output::OutputGate,
     handler::{Invocation, Reply},
-    instrument::point,
     storage::ActivationStorage,
     value,
 };
@@ -86,33 +87,34 @@ impl Stub {
     ///
     /// # Errors
     /// What the object's handler failed with (as an error, not as a response: FT-10), or why the object could not answer.
+    #[track_caller]
     pub fn fetch_with_request(
         &self,
         request: Request,
     ) -> impl Future<Output = Result<Response>> + use<> {
         let reply = self.send(request.received().map(Invocation::Fetch));
-        async move {
-            match settled(reply.await)? {
-                Reply::Response(response) => Ok(response),
-                Reply::Value(_) => unreachable!("a fetch is answered by a response"),
-            }
-        }
+        async move { response(reply.await) }
     }
 
     /// Sends a GET request to the object.
     ///
     /// # Errors
     /// `url` is not absolute; else as for [`fetch_with_request`](Self::fetch_with_request).
+    #[track_caller]
     pub fn fetch_with_str(&self, url: &str) -> impl Future<Output = Result<Response>> + use<> {
-        let sent =
-            Request::new(url, crate::Method::Get).map(|request| self.fetch_with_request(request));
-        async move { sent?.await }
+        let reply = self.send(
+            Request::new(url, crate::Method::Get)
+                .and_then(Request::received)
+                .map(Invocation::Fetch),
+        );
+        async move { response(reply.await) }
     }
 
     /// Calls a method by name, for those who have no typed stub. The arguments travel by value.
     ///
     /// # Errors
     /// What the method failed with, or why the object could not answer.
+    #[track_caller]
     pub fn call_with(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<Value> {
         self.call_typed(method, arguments)
     }
@@ -121,6 +123,7 @@ impl Stub {
     ///
     /// # Errors
     /// What the method failed with, why the object could not answer, or that the result is no `T`.
+    #[track_caller]
     pub fn call_typed<T>(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<T> {
         let invocation = arguments.map(|arguments| Invocation::Call {
             method: method.to_owned(),
@@ -132,6 +135,7 @@ impl Stub {
         }
     }
 
+    #[track_caller]
     fn send(&self, invocation: Result<Invocation>) -> oneshot::Receiver<Result<Reply>> {
         let (answer, reply) = oneshot::channel();
         let invocation = match invocation {
@@ -154,22 +158,36 @@ impl Stub {
             .gate
             .as_ref()
             .map(|gate| (gate.output.pass(), gate.storage.confirmed_batch()));
+        // Awaited or not, its answer comes back into the object, which stays in memory until then (L-8).
+        let of_object = Turn::current().filter(|_| gate.is_some()).map(|turn| {
+            let to = PinKind::Call(Rc::clone(self.address.label()));
+            let place = turn
+                .task
+                .connections
+                .enter(turn.activation.node.limits.outgoing_calls_max);
+            let pin = turn.activation.pin(to, Some(Location::caller()));
+            (pin, place, Rc::downgrade(&turn.activation))
+        });
         let host = Rc::clone(&caller.host);
         host.spawn(Box::pin(async move {
+            let of_object = match of_object {
+                Some((pin, place, activation)) => Some((pin, place.await, activation)),
+                None => None,
+            };
             if let Some((gate, batch)) = gate {
                 if let Err(error) = gate.await {
                     let _ = answer.send(Err(error)); // the caller is being reset
                     return;
                 }
-                point!(
-                    "output",
-                    object = &*caller.label,
-                    what = "call",
-                    batch = batch,
-                    ok = true
-                );
+                let activation = of_object.as_ref().and_then(|(_, _, caller)| caller.upgrade());
+                let superseded = activation.is_some_and(|caller| caller.is_superseded());
+                note_output(&caller.label, "call", batch, true, superseded);
             }
             let _ = answer.send(channel.call(invocation).await); // the caller may not wait any more
+            if let Some((pin, connection, _)) = of_object {
+                drop(connection);
+                pin.release();
+            }
         }));
         reply
     }
@@ -204,6 +222,13 @@ impl<T: DeserializeOwned> Future for RpcCall<T> {
 impl<T> fmt::Debug for RpcCall<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RpcCall")
+    }
+}
+
+fn response(reply: Result<Result<Reply>, oneshot::Canceled>) -> Result<Response> {
+    match settled(reply)? {
+        Reply::Response(response) => Ok(response),
+        Reply::Value(_) => unreachable!("a fetch is answered by a response"),
     }
 }
 

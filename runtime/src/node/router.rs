@@ -8,15 +8,17 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     rc::{Rc, Weak},
+    time::Duration,
 };
 
 use futures_channel::oneshot;
 
-use super::NodeContext;
+use super::{NodeContext, overload::Crowd};
 use crate::{
     Error, Result,
     activation::{Activation, Event, as_seen_by_callers},
-    handler::{Class, Invocation, Reply},
+    handler::{Invocation, Reply},
+    instrument::point,
     mutation::Mutation,
     namespace::{channel::ObjectAddress, id::RawId},
     storage::{LEGACY_SUFFIX, SQLITE_SUFFIX, StorageBackend},
@@ -40,7 +42,6 @@ type Key = (Rc<str>, RawId);
 /// One object, as long as somebody holds on to it.
 pub(crate) struct Entry {
     node: Weak<NodeContext>,
-    class: Rc<dyn Class>,
     pub(crate) backend: StorageBackend,
     class_name: Rc<str>,
     pub(crate) label: Rc<str>,
@@ -49,6 +50,10 @@ pub(crate) struct Entry {
     name: RefCell<Option<Rc<str>>>,
     activation: RefCell<Option<Rc<Activation>>>,
     broken: RefCell<Option<Error>>,
+    /// What waits for the object.
+    pub(crate) crowd: Rc<Crowd>,
+    /// Events that came while the activation was preparing for its end: they are its successor's (L-16).
+    held_back: RefCell<Vec<Event>>,
 }
 
 impl Router {
@@ -66,10 +71,9 @@ impl Router {
             entry.remember_name(&address.id);
             return Ok(entry);
         }
-        let (class, backend) = node.class(&address.class)?;
+        let (_, backend) = node.class(&address.class)?;
         let entry = Rc::new(Entry {
             node: Rc::downgrade(node),
-            class,
             backend,
             class_name: Rc::clone(&address.class),
             label: Rc::clone(address.label()),
@@ -77,6 +81,8 @@ impl Router {
             name: RefCell::default(),
             activation: RefCell::default(),
             broken: RefCell::default(),
+            crowd: Rc::default(),
+            held_back: RefCell::default(),
         });
         entry.remember_name(&address.id);
         self.made_since_sweep.set(self.made_since_sweep.get() + 1);
@@ -87,6 +93,13 @@ impl Router {
         }
         entries.insert(key, Rc::downgrade(&entry));
         Ok(entry)
+    }
+
+    /// How an object is called in traces, if anybody holds on to it.
+    pub(super) fn label(&self, address: &ObjectAddress) -> Option<Rc<str>> {
+        let key = (Rc::clone(&address.class), address.id.clone());
+        let entry = self.entries.borrow().get(&key).and_then(Weak::upgrade);
+        entry.map(|entry| Rc::clone(&entry.label))
     }
 
     /// Every activation there is, in the order of classes and ids.
@@ -139,8 +152,12 @@ impl Entry {
             let _ = event.reply.send(Err(error)); // the caller is gone
             return;
         }
-        let running = self.activation.borrow().clone();
+        let running = self.activation();
         let activation = match running {
+            Some(activation) if activation.is_retiring() => {
+                self.held_back.borrow_mut().push(event);
+                return;
+            }
             Some(activation) => activation,
             None => match self.activate() {
                 Ok(activation) => activation,
@@ -153,9 +170,22 @@ impl Entry {
         activation.deliver(event);
     }
 
+    pub(crate) fn activation(&self) -> Option<Rc<Activation>> {
+        self.activation.borrow().clone()
+    }
+
+    /// The activation that events were held back from has ended.
+    pub(crate) fn deliver_held_back(self: &Rc<Self>) {
+        for event in self.held_back.take() {
+            self.deliver(event);
+        }
+    }
+
     fn activate(self: &Rc<Self>) -> Result<Rc<Activation>> {
         let node = self.node.upgrade().ok_or_else(Error::connection_lost)?;
-        let activation = Activation::start(&node, self, Rc::clone(&self.class))?;
+        // Looked up for each activation: the code may have been updated since the last one.
+        let (class, _) = node.class(&self.class_name)?;
+        let activation = Activation::start(&node, self, class)?;
         *self.activation.borrow_mut() = Some(Rc::clone(&activation));
         Ok(activation)
     }
@@ -209,6 +239,15 @@ impl Session {
         let over_rpc = matches!(invocation, Invocation::Call { .. });
         let session = self.clone();
         if let Some(node) = self.node.upgrade() {
+            if let Invocation::Call { method, arguments } = &invocation
+                && let Some(after) = node.repeats_a_call()
+            {
+                let again = Invocation::Call {
+                    method: method.clone(),
+                    arguments: arguments.clone(),
+                };
+                self.deliver_again(&node, again, after);
+            }
             // Delivery is the node's doing, not the caller's: it runs as a task of the node.
             let event = Event { invocation, reply };
             node.platform
@@ -228,6 +267,20 @@ impl Session {
                     }
                 })
         }
+    }
+
+    /// Delivers a call once more, `after` this time; its answer reaches nobody.
+    fn deliver_again(&self, node: &Rc<NodeContext>, invocation: Invocation, after: Duration) {
+        point!("call_repeated", object = &**self.address.label(), what = invocation.label());
+        let clock = &node.platform.clock;
+        let timer = clock.sleep_until(clock.now() + after);
+        let session = Self::new(node, &self.address);
+        node.platform.spawn.spawn(Box::pin(async move {
+            timer.await;
+            let (reply, nobody) = oneshot::channel();
+            session.deliver(Event { invocation, reply });
+            drop(nobody);
+        }));
     }
 
     fn deliver(&self, event: Event) {

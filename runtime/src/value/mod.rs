@@ -14,6 +14,7 @@ pub(crate) mod cbor;
 mod de;
 mod debug;
 mod ser;
+mod size;
 mod view;
 
 use std::collections::BTreeMap;
