@@ -6,7 +6,7 @@ mod suites;
 
 use dormouse_sim::explore::Listed;
 
-pub use crate::suites::{counter, leader_election, ledger, mailbox, rate_limiter, user_session};
+pub use crate::suites::{counter, leader_election, ledger, mailbox, presence, rate_limiter, user_session};
 
 /// Every suite of this crate, the correct ones first.
 pub fn suites() -> Vec<Listed> {
@@ -18,6 +18,7 @@ pub fn suites() -> Vec<Listed> {
         Listed::correct(mailbox::mailbox),
         Listed::correct(mailbox::mailbox_on_sqlite),
         Listed::correct(mailbox::trusting_mailbox_on_sqlite),
+        Listed::correct(presence::presence),
         Listed::correct(rate_limiter::rate_limiter),
         Listed::correct(user_session::user_session),
         Listed::faulty(counter::forgetful_counter),
@@ -26,6 +27,7 @@ pub fn suites() -> Vec<Listed> {
         Listed::faulty(leader_election::forgetful_election),
         Listed::faulty(ledger::split_ledger),
         Listed::faulty(mailbox::trusting_mailbox),
+        Listed::faulty(presence::ticking_presence),
         Listed::faulty(rate_limiter::memory_limiter),
         Listed::faulty(user_session::split_session),
     ]

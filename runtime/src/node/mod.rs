@@ -194,6 +194,22 @@ impl NodeBuilder {
         self
     }
 
+    /// Serves the class of `T`'s name by `T` from now on, under the same binding and on the same storage: another version of its code, for
+    /// [`Node::update_code`].
+    ///
+    /// # Panics
+    /// If no class of that name is served.
+    #[must_use]
+    pub fn with_code_of<T: DurableObject + ObjectClass>(mut self) -> Self {
+        let name = T::CLASS_NAME;
+        let mut classes = self.classes.iter_mut();
+        let served = classes
+            .find(|served| served.class.name() == name)
+            .unwrap_or_else(|| panic!("no class `{name}` is served whose code could be another"));
+        served.class = Rc::new(RustClass::<T>::new());
+        self
+    }
+
     /// The day whose behaviour the objects expect, as `YYYY-MM-DD`; the newest behaviour unless set. It changes what `delete_all` does to
     /// the alarm (DEL-2).
     #[must_use]

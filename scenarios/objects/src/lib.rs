@@ -14,6 +14,7 @@ pub mod faulty;
 pub mod leader_election;
 pub mod ledger;
 pub mod mailbox;
+pub mod presence;
 pub mod rate_limiter;
 pub mod user_session;
 
@@ -25,6 +26,7 @@ pub use crate::{
     leader_election::LeaderElection,
     ledger::Ledger,
     mailbox::Mailbox,
+    presence::Presence,
     rate_limiter::RateLimiter,
     user_session::UserSession,
 };
@@ -38,6 +40,7 @@ pub fn bundled() -> NodeBuilder {
         .object::<LeaderElection>("LEADER")
         .object::<Ledger>("LEDGER")
         .object::<Mailbox>("MAILBOX")
+        .object::<Presence>("PRESENCE")
         .object::<RateLimiter>("RATE_LIMITER")
         .object::<UserSession>("USER_SESSION")
 }

@@ -4,5 +4,6 @@ pub mod counter;
 pub mod leader_election;
 pub mod ledger;
 pub mod mailbox;
+pub mod presence;
 pub mod rate_limiter;
 pub mod user_session;

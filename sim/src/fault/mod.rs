@@ -34,11 +34,35 @@ pub enum FaultKind {
     SlowSync,
     /// A sync fails; what it covered never becomes durable.
     FailSync,
+    /// Every object in memory goes over to another version of its code: at once, or when it hibernates and after a while at the latest.
+    CodeUpdate,
+    /// Every object in memory is reset, as if it had called `abort`.
+    Abort,
+    /// Another activation takes the place of every object in memory; what it had begun goes on for a while, without storage.
+    Supersede,
+    /// The next exception that leaves a handler resets its object.
+    ResetAfterException,
+    /// The next read of a file fails.
+    ReadError,
+    /// The next write to a file fails, and writes nothing.
+    WriteError,
+    /// The disk is full for a while: nothing can be written.
+    DiskFull,
+    /// The next write of the legacy storage service fails: a batch is not applied, or a `delete_all` ends half-way.
+    FailKvBatch,
+    /// The next calls are refused, as by an object with too much waiting for it.
+    Refuse,
+    /// A client does not wait for the answer to its next call any longer; the call may run all the same.
+    GiveUp,
+    /// A client cannot reach the server, nor the server it, for a while.
+    Partition,
+    /// The next call is delivered twice. Not among [`Faults::all`]: objects that must stand it say so with [`Faults::and`].
+    CallTwice,
 }
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 21] = [
         Self::ProcessCrash,
         Self::PowerLoss,
         Self::Hibernate,
@@ -48,6 +72,18 @@ impl FaultKind {
         Self::SlowLinks,
         Self::SlowSync,
         Self::FailSync,
+        Self::CodeUpdate,
+        Self::Abort,
+        Self::Supersede,
+        Self::ResetAfterException,
+        Self::ReadError,
+        Self::WriteError,
+        Self::DiskFull,
+        Self::FailKvBatch,
+        Self::Refuse,
+        Self::GiveUp,
+        Self::Partition,
+        Self::CallTwice,
     ];
 
     /// The kind in words, as in reports.
@@ -62,6 +98,18 @@ impl FaultKind {
             Self::SlowLinks => "slow links",
             Self::SlowSync => "slow sync",
             Self::FailSync => "fail sync",
+            Self::CodeUpdate => "code update",
+            Self::Abort => "abort",
+            Self::Supersede => "supersede",
+            Self::ResetAfterException => "reset after exception",
+            Self::ReadError => "read error",
+            Self::WriteError => "write error",
+            Self::DiskFull => "disk full",
+            Self::FailKvBatch => "fail kv batch",
+            Self::Refuse => "refuse",
+            Self::GiveUp => "give up",
+            Self::Partition => "partition",
+            Self::CallTwice => "call twice",
         }
     }
 
@@ -103,7 +151,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// When it happens.
     pub trigger: Trigger,
-    /// How long the machine stays down, or how much is added to each message or sync, in milliseconds.
+    /// How long it lasts (the machine is down, the disk is full, the client is cut off), how much is added to each message or sync, how long a client waits
+    /// or a second delivery comes after the first, in milliseconds. A code update is deferred by it, unless it is short ([`CODE_UPDATE_AT_ONCE_MILLIS`]).
     pub millis: u64,
 }
 
@@ -122,14 +171,30 @@ impl fmt::Display for Fault {
                 write!(f, ", down for {} ms", self.millis)
             }
             FaultKind::SlowLinks | FaultKind::SlowSync => write!(f, ", {} ms slower", self.millis),
+            FaultKind::DiskFull | FaultKind::Partition => write!(f, ", for {} ms", self.millis),
+            FaultKind::CodeUpdate if self.millis < CODE_UPDATE_AT_ONCE_MILLIS => {
+                f.write_str(", at once")
+            }
+            FaultKind::CodeUpdate => write!(f, ", deferred by {} ms at most", self.millis),
+            FaultKind::GiveUp | FaultKind::CallTwice => write!(f, ", after {} ms", self.millis),
             FaultKind::Hibernate
             | FaultKind::Evict
+            | FaultKind::Abort
+            | FaultKind::Supersede
+            | FaultKind::ResetAfterException
+            | FaultKind::ReadError
+            | FaultKind::WriteError
+            | FaultKind::FailKvBatch
+            | FaultKind::Refuse
             | FaultKind::LoseCall
             | FaultKind::LoseReply
             | FaultKind::FailSync => Ok(()),
         }
     }
 }
+
+/// A code update that could be deferred by less than this many milliseconds happens at once, in the middle of what the objects do.
+pub const CODE_UPDATE_AT_ONCE_MILLIS: u64 = 50;
 
 /// The injection points at which generated faults may fire: passages that every workload makes, each opening a window of its own.
 pub const POINTS: [&str; 16] = [
@@ -173,12 +238,13 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Every kind there is, at most six in a run.
+    /// Every kind that any object must stand, at most six in a run: all but [`FaultKind::CallTwice`].
     pub fn all() -> Self {
         Self {
             kinds: FaultKind::ALL.to_vec(),
             most: 6,
         }
+        .without(FaultKind::CallTwice)
     }
 
     /// None: only the order of events varies.
@@ -195,6 +261,15 @@ impl Faults {
             kinds: kinds.into_iter().collect(),
             most: 6,
         }
+    }
+
+    /// This kind as well.
+    #[must_use]
+    pub fn and(mut self, kind: FaultKind) -> Self {
+        if !self.kinds.contains(&kind) {
+            self.kinds.push(kind);
+        }
+        self
     }
 
     /// All but this kind.

@@ -14,6 +14,7 @@ pub(crate) mod links;
 pub(crate) mod machine;
 pub(crate) mod oracle;
 pub(crate) mod ports;
+mod rest;
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,7 +25,7 @@ use std::{
 };
 
 use dormouse::{
-    Env, NodeBuilder, StartError,
+    CodeUpdate, Env, Node, NodeBuilder, StartError,
     platform::{Leg, Platform},
 };
 
@@ -41,7 +42,7 @@ use crate::{
     check::Violation,
     executor::{self, Activity},
     fault::{
-        Fault, FaultKind, SERVER, Trigger,
+        CODE_UPDATE_AT_ONCE_MILLIS, Fault, FaultKind, SERVER, Trigger,
         armed::{ArmedFaults, Effects},
     },
     seed::Seed,
@@ -50,6 +51,9 @@ use crate::{
 
 /// When a node that could not start is started again.
 const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// How many calls an overload refuses.
+const CALLS_REFUSED: u32 = 3;
 
 /// How many things may happen at one instant before it is taken for a loop that never ends.
 const HAPPENINGS_AT_ONE_INSTANT_MAX: u32 = 100_000;
@@ -68,9 +72,12 @@ pub(crate) struct World {
     machines: RefCell<Vec<Rc<Machine>>>,
     crashed: RefCell<Vec<(Rc<Machine>, Duration)>>,
     /// What is to be done to the node as soon as nothing of it is being polled.
-    to_do: RefCell<Vec<FaultKind>>,
+    to_do: RefCell<Vec<Fault>>,
     links: RefCell<BTreeMap<(String, String), u64>>,
     serves: NodeBuilder,
+    /// What a code update brings, unless it is the same again.
+    next_code: RefCell<Option<NodeBuilder>>,
+    code_updated: Cell<bool>,
     moments: Cell<u64>,
     pub(crate) streams_in_use: Cell<bool>,
     /// Addresses at which somebody accepts byte streams.
@@ -121,6 +128,8 @@ impl World {
             to_do: RefCell::default(),
             links: RefCell::default(),
             serves,
+            next_code: RefCell::default(),
+            code_updated: Cell::new(false),
             moments: Cell::new(0),
             streams_in_use: Cell::new(false),
             listening: RefCell::default(),
@@ -135,6 +144,20 @@ impl World {
             }
         }
         world
+    }
+
+    /// What a code update brings, instead of the same again.
+    pub(crate) fn set_next_code(&self, next: Option<NodeBuilder>) {
+        *self.next_code.borrow_mut() = next;
+    }
+
+    /// The code that a node has which starts now.
+    fn present_code(&self) -> NodeBuilder {
+        let next = self.next_code.borrow();
+        match &*next {
+            Some(next) if self.code_updated.get() => next.clone(),
+            _ => self.serves.clone(),
+        }
     }
 
     /// Virtual time since the start.
@@ -221,7 +244,7 @@ impl World {
     fn start_node(self: &Rc<Self>, machine: &Rc<Machine>) {
         let life = Rc::clone(&machine.life.borrow());
         let platform = self.platform(machine, &life);
-        let (world, machine, serves) = (Rc::clone(self), Rc::clone(machine), self.serves.clone());
+        let (world, machine, serves) = (Rc::clone(self), Rc::clone(machine), self.present_code());
         Rc::clone(&life).tasks.spawn(Box::pin(async move {
             match serves.start(platform) {
                 Ok(node) => *machine.node.borrow_mut() = Some(node),
@@ -297,6 +320,10 @@ impl World {
         let mut at_this_instant = 0;
         loop {
             self.activity.idle().await;
+            if self.activity.overran() {
+                self.busy_for_ever("some code wakes itself again and again");
+                return Drive::Stuck;
+            }
             self.settle();
             if done() {
                 return Drive::Reached;
@@ -311,10 +338,7 @@ impl World {
                 current::during(self, &life, || completion.happen());
                 at_this_instant += 1;
                 if at_this_instant > HAPPENINGS_AT_ONE_INSTANT_MAX {
-                    self.violated(Violation::new(
-                        "time goes on",
-                        "the objects are busy for ever without any time passing",
-                    ));
+                    self.busy_for_ever("the objects are busy for ever");
                     return Drive::Stuck;
                 }
                 continue;
@@ -378,12 +402,13 @@ impl World {
             self.at(self.now() + outage, move |world| world.restart(&machine));
         }
         let to_do = std::mem::take(&mut *self.to_do.borrow_mut());
-        for kind in to_do {
-            self.do_to_node(kind);
+        for fault in to_do {
+            self.do_to_node(&fault);
         }
     }
 
-    fn do_to_node(self: &Rc<Self>, kind: FaultKind) {
+    fn do_to_node(self: &Rc<Self>, fault: &Fault) {
+        let kind = fault.kind;
         let machine = self.server();
         let life = Rc::clone(&machine.life.borrow());
         let Some(node) = machine.node.borrow().clone().filter(|_| !life.is_dead()) else {
@@ -392,12 +417,143 @@ impl World {
         let count = current::during(self, &life, || match kind {
             FaultKind::Hibernate => node.hibernate_idle(),
             FaultKind::Evict => node.evict_all(),
+            FaultKind::Abort => node.abort_all(None),
+            FaultKind::Supersede => node.supersede_all(),
+            FaultKind::CodeUpdate => self.update_code(&node, fault.millis),
             other => unreachable!("{other} is not done to a node"),
         });
         if count > 0 {
             self.note_fault(kind);
             self.faults.borrow_mut().effects.add(kind, 1);
         }
+    }
+
+    /// Gives the objects the next version of their code; returns how many that touches.
+    fn update_code(&self, node: &Node, millis: u64) -> usize {
+        let next = self.next_code.borrow().clone();
+        let next = next.unwrap_or_else(|| self.serves.clone());
+        self.code_updated.set(true);
+        let in_memory = node.activation_count();
+        let when = if millis < CODE_UPDATE_AT_ONCE_MILLIS {
+            CodeUpdate::Immediate
+        } else {
+            let end = self
+                .faults
+                .borrow()
+                .end_of(self.now(), Duration::from_millis(millis));
+            CodeUpdate::Deferred {
+                max_delay: end.saturating_sub(self.now()),
+            }
+        };
+        if let Err(error) = node.update_code(&next, when) {
+            self.violated(Violation::new("a code update can be made", error.to_string()));
+        }
+        in_memory
+    }
+
+    /// Lets the runtime itself do something wrong to what comes next.
+    fn arm_node(&self, kind: FaultKind, by: Duration) {
+        let machine = self.server();
+        let node = machine.node.borrow();
+        let Some(node) = &*node else {
+            return; // it is down
+        };
+        let mut faults = self.faults.borrow_mut();
+        match kind {
+            FaultKind::ResetAfterException => {
+                node.reset_after_exceptions(1);
+                faults.expect("exception_reset", kind, 1);
+            }
+            FaultKind::Refuse => {
+                node.refuse_calls(CALLS_REFUSED);
+                faults.expect("refused", kind, CALLS_REFUSED);
+            }
+            _ => {
+                node.repeat_calls(1, by);
+                faults.expect("call_repeated", kind, 1);
+            }
+        }
+    }
+
+    /// Cuts a client off: the one at whose point the fault fires, else one that is drawn.
+    fn partition(&self, fault: &Fault, by: Duration) {
+        let machines = self.machines.borrow();
+        let clients: Vec<_> = machines
+            .iter()
+            .map(|machine| &machine.name)
+            .filter(|name| &***name != SERVER)
+            .collect();
+        let named = match &fault.trigger {
+            Trigger::Point { machine, .. } => clients.iter().position(|name| ***name == **machine),
+            Trigger::At(_) => None,
+        };
+        if clients.is_empty() {
+            return;
+        }
+        let mut draw = self.seed.draw("partition", "which", fault.millis);
+        let drawn = usize::try_from(draw.below(clients.len() as u64)).expect("few clients");
+        let client = Rc::clone(clients[named.unwrap_or(drawn)]);
+        self.note("FAULT", |recorder| {
+            recorder.text("kind", format_args!("{} of {client}", fault.kind));
+        });
+        let mut faults = self.faults.borrow_mut();
+        let until = faults.end_of(self.now(), by);
+        faults.cut_off(client, until);
+    }
+
+    /// A client waits no longer for an answer.
+    pub(crate) fn note_given_up(&self, client: &Rc<str>) {
+        self.note_fault_on(client, FaultKind::GiveUp);
+        self.faults.borrow_mut().effects.add(FaultKind::GiveUp, 1);
+    }
+
+    /// Whether a client is cut off right now.
+    pub(crate) fn is_cut_off(&self, machine: &str) -> bool {
+        let faults = self.faults.borrow();
+        faults.cut_off_until(machine, self.now()).is_some()
+    }
+
+    /// A message of a client that is cut off was lost.
+    pub(crate) fn note_partitioned(&self, life: &Life) {
+        self.note_fault_on(&life.machine, FaultKind::Partition);
+        self.faults
+            .borrow_mut()
+            .effects
+            .add(FaultKind::Partition, 1);
+    }
+
+    /// Whether a read that `life` makes now fails.
+    pub(crate) fn read_fails(&self, life: &Life) -> bool {
+        let fails = self.faults.borrow_mut().read_fails();
+        if fails {
+            self.note_fault_on(&life.machine, FaultKind::ReadError);
+        }
+        fails
+    }
+
+    /// Which fault a write that `life` makes now meets.
+    pub(crate) fn write_meets(
+        &self,
+        life: &Life,
+        is_kv: impl FnOnce() -> bool,
+    ) -> Option<FaultKind> {
+        let kind = self.faults.borrow_mut().write_meets(self.now(), is_kv)?;
+        self.note_fault_on(&life.machine, kind);
+        Some(kind)
+    }
+
+    fn note_fault_on(&self, machine: &Rc<str>, kind: FaultKind) {
+        let mut trace = self.trace.borrow_mut();
+        trace
+            .record(self.now(), machine, "FAULT")
+            .text("kind", kind);
+    }
+
+    /// Time stands still: nothing else will ever happen.
+    fn busy_for_ever(&self, what: &str) {
+        let last = self.last_events();
+        let why = format!("{what} without any time passing; the last events:\n{last}");
+        self.violated(Violation::new("time goes on", why));
     }
 
     fn restart(self: &Rc<Self>, machine: &Rc<Machine>) {
@@ -439,6 +595,7 @@ impl World {
     }
 
     fn consult_oracle(&self, name: &'static str) {
+        self.faults.borrow_mut().reported(name); // some faults show only where the runtime tells of them
         let trace = self.trace.borrow();
         let event = trace.last().expect("it has just been recorded");
         if name == "panicked" {
@@ -474,7 +631,25 @@ impl World {
                     self.faults.borrow_mut().effects.add(fault.kind, 1);
                 }
             }
-            FaultKind::Hibernate | FaultKind::Evict => self.to_do.borrow_mut().push(fault.kind),
+            FaultKind::Hibernate
+            | FaultKind::Evict
+            | FaultKind::Abort
+            | FaultKind::Supersede
+            | FaultKind::CodeUpdate => self.to_do.borrow_mut().push(fault.clone()),
+            FaultKind::ResetAfterException | FaultKind::Refuse | FaultKind::CallTwice => {
+                self.arm_node(fault.kind, by);
+            }
+            FaultKind::ReadError => self.faults.borrow_mut().fail_next_read(),
+            FaultKind::WriteError => self.faults.borrow_mut().fail_next_write(),
+            FaultKind::FailKvBatch => self.faults.borrow_mut().fail_next_kv_write(),
+            FaultKind::DiskFull => {
+                self.note_fault(fault.kind);
+                let mut faults = self.faults.borrow_mut();
+                let until = faults.end_of(self.now(), by);
+                faults.fill_disk(until);
+            }
+            FaultKind::GiveUp => self.faults.borrow_mut().give_up_after(by),
+            FaultKind::Partition => self.partition(fault, by),
             FaultKind::LoseCall => self.faults.borrow_mut().lose_next(Leg::Call),
             FaultKind::LoseReply => self.faults.borrow_mut().lose_next(Leg::Reply),
             FaultKind::SlowLinks => {
@@ -549,8 +724,17 @@ impl World {
 
     /// No fault happens from now on. What is down comes up when its outage is over.
     pub(crate) fn heal(&self) {
+        if self.faults.borrow().is_healed() {
+            return;
+        }
         self.note("healed", |_| {});
         self.faults.borrow_mut().heal();
+        let machine = self.server();
+        if let Some(node) = &*machine.node.borrow() {
+            node.reset_after_exceptions(0);
+            node.refuse_calls(0);
+            node.repeat_calls(0, Duration::ZERO);
+        }
     }
 
     /// Ends everything, and hands out what was recorded.

@@ -5,6 +5,7 @@ mod leader;
 mod ledger;
 mod limiter;
 mod mailbox;
+mod presence;
 mod session;
 
 pub use counters::{ForgetfulCounter, RacingCounter, UnconfirmedCounter};
@@ -12,4 +13,5 @@ pub use leader::ForgetfulElection;
 pub use ledger::SplitLedger;
 pub use limiter::MemoryLimiter;
 pub use mailbox::TrustingMailbox;
+pub use presence::TickingPresence;
 pub use session::SplitSession;
