@@ -40,10 +40,7 @@ pub trait Handler {
 
     /// The last one, before a planned end, on nodes that have the option on
     /// ([`NodeBuilder::pre_shutdown`](crate::NodeBuilder::pre_shutdown)).
-    fn pre_shutdown(
-        self: Rc<Self>,
-        reason: ShutdownReason,
-    ) -> LocalBoxFuture<'static, Result<()>> {
+    fn pre_shutdown(self: Rc<Self>, reason: ShutdownReason) -> LocalBoxFuture<'static, Result<()>> {
         let _ = reason;
         Box::pin(std::future::ready(Ok(())))
     }

@@ -92,7 +92,8 @@ pub use crate::{
         stub::{Rpc, RpcCall, Stub},
     },
     node::{
-        CodeUpdate, Node, NodeBuilder, OverloadLimits, Session, StartError, StoredObject, UpdateError,
+        CodeUpdate, Node, NodeBuilder, OverloadLimits, Session, StartError, StoredObject,
+        UpdateError,
     },
     object::{DurableObject, ObjectClass, has_durable_object_attribute},
     storage::{

@@ -104,10 +104,7 @@ impl<T: DurableObject + ObjectClass> Class for RustClass<T> {
 }
 
 impl<T: DurableObject + ObjectClass> Handler for RustObject<T> {
-    fn pre_shutdown(
-        self: Rc<Self>,
-        reason: ShutdownReason,
-    ) -> LocalBoxFuture<'static, Result<()>> {
+    fn pre_shutdown(self: Rc<Self>, reason: ShutdownReason) -> LocalBoxFuture<'static, Result<()>> {
         Box::pin(async move { self.0.pre_shutdown(reason).await })
     }
 

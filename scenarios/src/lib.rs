@@ -6,7 +6,9 @@ mod suites;
 
 use dormouse_sim::explore::Listed;
 
-pub use crate::suites::{counter, leader_election, ledger, mailbox, presence, rate_limiter, user_session};
+pub use crate::suites::{
+    counter, leader_election, ledger, mailbox, presence, rate_limiter, user_session,
+};
 
 /// Every suite of this crate, the correct ones first.
 pub fn suites() -> Vec<Listed> {

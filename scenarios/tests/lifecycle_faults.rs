@@ -144,11 +144,19 @@ const LATER: u64 = 1_000;
 
 #[test]
 fn a_code_update_at_once_resets_an_object_in_the_middle_of_a_call_and_brings_the_new_code() {
-    let calls = [(0, Op::Count), (0, Op::WaitAndCount(500)), (LATER, Op::Count)];
+    let calls = [
+        (0, Op::Count),
+        (0, Op::WaitAndCount(500)),
+        (LATER, Op::Count),
+    ];
     let told = with(at("code_update", 300, 1), &calls);
     assert_eq!(told.bit(FaultKind::CodeUpdate), 1);
     assert!(told.tells("<- (1, 1, 1)"), "{}", told.story);
-    assert!(told.tells("unknown: Durable Object reset because its code was updated."), "{}", told.story);
+    assert!(
+        told.tells("unknown: Durable Object reset because its code was updated."),
+        "{}",
+        told.story
+    );
     assert!(told.tells("<- (2, 1, 2)"), "{}", told.story);
 }
 
@@ -165,9 +173,16 @@ fn a_deferred_code_update_waits_until_the_object_hibernates() {
 
 #[test]
 fn the_new_code_is_still_there_after_a_restart() {
-    let told = with(at("code_update", 500, 1), &[(0, Op::Count), (LATER, Op::Count)]);
+    let told = with(
+        at("code_update", 500, 1),
+        &[(0, Op::Count), (LATER, Op::Count)],
+    );
     let last = told.story.lines().rev().find(|line| line.contains("<-"));
-    assert!(last.is_some_and(|line| line.contains("(2, 1, 3)")), "{}", told.story);
+    assert!(
+        last.is_some_and(|line| line.contains("(2, 1, 3)")),
+        "{}",
+        told.story
+    );
 }
 
 #[test]
@@ -175,30 +190,71 @@ fn an_abort_from_outside_resets_the_object_in_the_middle_of_a_call() {
     let calls = [(0, Op::WaitAndCount(500)), (LATER, Op::Count)];
     let told = with(at("abort", 300, 0), &calls);
     assert_eq!(told.bit(FaultKind::Abort), 1);
-    assert!(told.tells("unknown: Application called abort() to reset Durable Object."), "{}", told.story);
+    assert!(
+        told.tells("unknown: Application called abort() to reset Durable Object."),
+        "{}",
+        told.story
+    );
     assert!(told.tells("<- (1, 1, 1)"), "{}", told.story);
 }
 
 #[test]
 fn a_superseded_instance_goes_on_until_it_touches_its_storage() {
-    let told = with(at("supersede", 300, 0), &[(0, Op::WaitAndCount(500)), (LATER, Op::Count)]);
+    let told = with(
+        at("supersede", 300, 0),
+        &[(0, Op::WaitAndCount(500)), (LATER, Op::Count)],
+    );
     assert_eq!(told.bit(FaultKind::Supersede), 1);
-    assert!(told.tells("Tally/t leaves memory (superseded)"), "{}", told.story);
-    assert!(told.tells("unknown: Durable Object storage is no longer accessible."), "{}", told.story);
-    let told = with(at("supersede", 300, 0), &[(0, Op::Wait(500)), (LATER, Op::Count)]);
+    assert!(
+        told.tells("Tally/t leaves memory (superseded)"),
+        "{}",
+        told.story
+    );
+    assert!(
+        told.tells("unknown: Durable Object storage is no longer accessible."),
+        "{}",
+        told.story
+    );
+    let told = with(
+        at("supersede", 300, 0),
+        &[(0, Op::Wait(500)), (LATER, Op::Count)],
+    );
     assert_eq!(told.times("unknown"), 0, "{}", told.story);
     assert!(told.tells("<- (1, 0, 0)"), "{}", told.story);
 }
 
 #[test]
 fn an_exception_resets_the_object_that_it_leaves() {
-    let calls = [(0, Op::Count), (0, Op::Fail), (LATER, Op::Count), (0, Op::Fail), (LATER, Op::Count)];
+    let calls = [
+        (0, Op::Count),
+        (0, Op::Fail),
+        (LATER, Op::Count),
+        (0, Op::Fail),
+        (LATER, Op::Count),
+    ];
     let told = with(at("reset_after_exception", 0, 0), &calls);
     // The node is up at once, but not before the world begins.
-    assert_eq!(told.bit(FaultKind::ResetAfterException), 1, "{}", told.story);
-    assert!(told.tells("Tally/t leaves memory (reset)"), "{}", told.story);
-    assert!(told.tells("<- (1, 1, 2)"), "it forgot its first life: {}", told.story);
-    assert!(told.tells("<- (1, 2, 3)"), "only one exception did that: {}", told.story);
+    assert_eq!(
+        told.bit(FaultKind::ResetAfterException),
+        1,
+        "{}",
+        told.story
+    );
+    assert!(
+        told.tells("Tally/t leaves memory (reset)"),
+        "{}",
+        told.story
+    );
+    assert!(
+        told.tells("<- (1, 1, 2)"),
+        "it forgot its first life: {}",
+        told.story
+    );
+    assert!(
+        told.tells("<- (1, 2, 3)"),
+        "only one exception did that: {}",
+        told.story
+    );
 }
 
 #[test]
@@ -217,13 +273,22 @@ fn a_write_that_fails_resets_the_object_and_nobody_is_told_that_it_counted() {
     let told = with(at_point("write_error", "commit", 2, 0), &calls);
     assert_eq!(told.bit(FaultKind::WriteError), 1, "{}", told.story);
     assert_eq!(told.times("unknown: "), 1, "{}", told.story);
-    assert!(told.tells("Tally/t leaves memory (reset)"), "{}", told.story);
+    assert!(
+        told.tells("Tally/t leaves memory (reset)"),
+        "{}",
+        told.story
+    );
     assert!(told.tells("<- (1, 1, 2)"), "{}", told.story);
 }
 
 #[test]
 fn a_full_disk_fails_every_write_until_there_is_space_again() {
-    let calls = [(0, Op::Count), (LATER, Op::Count), (LATER, Op::Count), (3_000, Op::Count)];
+    let calls = [
+        (0, Op::Count),
+        (LATER, Op::Count),
+        (LATER, Op::Count),
+        (3_000, Op::Count),
+    ];
     let told = with(at("disk_full", 500, 3_000), &calls);
     assert!(told.bit(FaultKind::DiskFull) >= 2, "{}", told.story);
     assert_eq!(told.times("unknown: "), 2, "{}", told.story);
@@ -232,14 +297,23 @@ fn a_full_disk_fails_every_write_until_there_is_space_again() {
 
 #[test]
 fn what_lasts_is_over_when_everything_is_healed() {
-    let told = with(at("disk_full", 30_000, 40_000), &[(0, Op::Count), (40_000, Op::Count), (21_000, Op::Count)]);
+    let told = with(
+        at("disk_full", 30_000, 40_000),
+        &[(0, Op::Count), (40_000, Op::Count), (21_000, Op::Count)],
+    );
     assert_eq!(told.times("unknown: "), 1, "{}", told.story);
     assert!(told.tells("<- (1, 1, 2)"), "{}", told.story);
 }
 
 #[test]
 fn calls_are_refused_by_an_object_that_is_overloaded() {
-    let calls = [(0, Op::Count), (LATER, Op::Count), (0, Op::Count), (0, Op::Count), (0, Op::Count)];
+    let calls = [
+        (0, Op::Count),
+        (LATER, Op::Count),
+        (0, Op::Count),
+        (0, Op::Count),
+        (0, Op::Count),
+    ];
     let told = with(at("refuse", 500, 0), &calls);
     assert_eq!(told.bit(FaultKind::Refuse), 3);
     assert_eq!(
@@ -248,7 +322,11 @@ fn calls_are_refused_by_an_object_that_is_overloaded() {
         "{}",
         told.story
     );
-    assert!(told.tells("<- (1, 2, 2)"), "the object was not reset: {}", told.story);
+    assert!(
+        told.tells("<- (1, 2, 2)"),
+        "the object was not reset: {}",
+        told.story
+    );
 }
 
 #[test]
@@ -256,7 +334,12 @@ fn a_client_that_gives_up_does_not_stop_its_call() {
     let calls = [(100, Op::WaitAndCount(500)), (LATER, Op::Count)];
     let told = with(at("give_up", 50, 200), &calls);
     assert_eq!(told.bit(FaultKind::GiveUp), 1, "{}", told.story);
-    assert_eq!(told.times("unknown: the client gave up"), 1, "{}", told.story);
+    assert_eq!(
+        told.times("unknown: the client gave up"),
+        1,
+        "{}",
+        told.story
+    );
     assert!(told.tells("<- (1, 2, 2)"), "{}", told.story);
 }
 
@@ -272,14 +355,31 @@ fn a_client_that_is_cut_off_loses_its_calls_and_reaches_the_server_afterwards() 
     let calls = [(0, Op::Count), (LATER, Op::Count), (LATER, Op::Count)];
     let told = with(at("partition", 900, 1_500), &calls);
     assert!(told.bit(FaultKind::Partition) >= 1, "{}", told.story);
-    assert_eq!(told.times("unknown: Network connection lost."), 1, "{}", told.story);
-    assert!(told.tells("<- (1, 2, 2)"), "the lost call never ran: {}", told.story);
+    assert_eq!(
+        told.times("unknown: Network connection lost."),
+        1,
+        "{}",
+        told.story
+    );
+    assert!(
+        told.tells("<- (1, 2, 2)"),
+        "the lost call never ran: {}",
+        told.story
+    );
 }
 
 #[test]
 fn an_answer_on_its_way_is_lost_when_its_client_is_cut_off() {
-    let told = with(at("partition", 300, 1_000), &[(0, Op::WaitAndCount(500)), (LATER, Op::Count)]);
-    assert_eq!(told.times("unknown: Network connection lost."), 1, "{}", told.story);
+    let told = with(
+        at("partition", 300, 1_000),
+        &[(0, Op::WaitAndCount(500)), (LATER, Op::Count)],
+    );
+    assert_eq!(
+        told.times("unknown: Network connection lost."),
+        1,
+        "{}",
+        told.story
+    );
     assert!(told.tells("<- (1, 2, 2)"), "the call ran: {}", told.story);
 }
 
@@ -288,7 +388,11 @@ fn a_call_that_is_delivered_twice_counts_twice() {
     let calls = [(0, Op::Count), (LATER, Op::Count), (LATER, Op::Count)];
     let told = with(at("call_twice", 500, 100), &calls);
     assert_eq!(told.bit(FaultKind::CallTwice), 1);
-    assert!(told.tells("<- (1, 2, 2)"), "it is answered once: {}", told.story);
+    assert!(
+        told.tells("<- (1, 2, 2)"),
+        "it is answered once: {}",
+        told.story
+    );
     assert!(told.tells("<- (1, 4, 4)"), "and ran twice: {}", told.story);
 }
 
@@ -334,7 +438,10 @@ fn mailbox_with(fault: &Value) -> (Run, String) {
 fn a_batch_of_the_legacy_backend_that_fails_resets_the_object() {
     let (run, story) = mailbox_with(&at_point("fail_kv_batch", "kv_batch", 2, 0));
     assert_eq!(run.effects.of(FaultKind::FailKvBatch), 1, "{story}");
-    assert!(story.contains("unknown: Internal error in Durable Object storage"), "{story}");
+    assert!(
+        story.contains("unknown: Internal error in Durable Object storage"),
+        "{story}"
+    );
     assert!(story.contains("leaves memory (reset)"), "{story}");
 }
 
@@ -348,5 +455,8 @@ fn a_delete_all_of_the_legacy_backend_can_fail_half_way() {
         .and_then(|rest| rest.split([' ', ',']).next())
         .and_then(|number| number.parse::<u32>().ok());
     let letters = letters.unwrap_or_else(|| panic!("nobody looked: {story}"));
-    assert!(letters > 0 && letters < 300, "{letters} of 300 are left: {story}");
+    assert!(
+        letters > 0 && letters < 300,
+        "{letters} of 300 are left: {story}"
+    );
 }

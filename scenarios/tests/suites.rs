@@ -77,7 +77,10 @@ fn every_faulty_twin_is_found_and_for_the_right_reason() {
             "ticking_presence",
             vec!["an object with nothing to do comes to rest"],
         ),
-        ("memory_limiter", vec!["no more pass than the limit allows", evicted]),
+        (
+            "memory_limiter",
+            vec!["no more pass than the limit allows", evicted],
+        ),
         ("split_session", vec!["what has expired is not served"]),
     ];
     let faulty: Vec<_> = suites()

@@ -55,7 +55,7 @@ pub(crate) async fn sleep_while_idle(duration: Duration, activity: &Activity) {
 }
 
 /// How often tasks may be polled without anything happening in between before it is taken for a loop that never ends.
-const POLLS_AT_ONE_INSTANT_MAX: usize = 500_000;
+const POLLS_AT_ONE_INSTANT_MAX: usize = 100_000;
 
 /// Counts the machines that have something to do, so that the world knows when nothing is ready any more.
 #[derive(Clone, Default)]

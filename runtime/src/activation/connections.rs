@@ -78,7 +78,10 @@ mod tests {
         let mut fourth = Box::pin(connections.enter(2));
         assert!(third.as_mut().now_or_never().is_none());
         drop(first);
-        assert!(fourth.as_mut().now_or_never().is_none(), "it must not overtake the third");
+        assert!(
+            fourth.as_mut().now_or_never().is_none(),
+            "it must not overtake the third"
+        );
         let third = third.as_mut().now_or_never().expect("a place became free");
         drop((second, third));
         assert!(fourth.as_mut().now_or_never().is_some());

@@ -41,34 +41,30 @@ impl Activation {
         let pin = self.pin(PinKind::Handler(invocation.label().to_owned()), None);
         let activation = Rc::clone(self);
         let task = Task::new(Rc::clone(&self.input));
-        let handler = Gated::new(
-            Rc::clone(self),
-            Rc::clone(&task),
-            async move {
-                drop(admitted); // it waits no longer
-                let instance = activation.instance();
-                let code = async {
-                    match invocation {
-                        Invocation::Fetch(request) => instance
-                            .fetch(request)
-                            .await
-                            .and_then(Response::checked)
-                            .map(Reply::Response),
-                        Invocation::Call { method, arguments } => {
-                            instance.call(method, arguments).await.map(Reply::Value)
-                        }
+        let handler = Gated::new(Rc::clone(self), Rc::clone(&task), async move {
+            drop(admitted); // it waits no longer
+            let instance = activation.instance();
+            let code = async {
+                match invocation {
+                    Invocation::Fetch(request) => instance
+                        .fetch(request)
+                        .await
+                        .and_then(Response::checked)
+                        .map(Reply::Response),
+                    Invocation::Call { method, arguments } => {
+                        instance.call(method, arguments).await.map(Reply::Value)
                     }
-                };
-                let result = catching(task, code).await;
-                // Sampled in the turn that produced the result: the reply waits for every write made up to here, the ones of
-                // this turn included, which are committed when the turn ends (GATE-10, CR-3).
-                (
-                    result,
-                    activation.output.pass(),
-                    activation.storage.confirmed_batch(),
-                )
-            },
-        );
+                }
+            };
+            let result = catching(task, code).await;
+            // Sampled in the turn that produced the result: the reply waits for every write made up to here, the ones of
+            // this turn included, which are committed when the turn ends (GATE-10, CR-3).
+            (
+                result,
+                activation.output.pass(),
+                activation.storage.confirmed_batch(),
+            )
+        });
         let activation = Rc::clone(self);
         self.spawn_pinned(pin, async move {
             let (result, gate, batch) = handler.await;
@@ -76,7 +72,13 @@ impl Activation {
             let result = match gate.await {
                 Ok(()) => {
                     let ok = result.is_ok();
-                    note_output(&activation.label, "reply", batch, ok, activation.is_superseded());
+                    note_output(
+                        &activation.label,
+                        "reply",
+                        batch,
+                        ok,
+                        activation.is_superseded(),
+                    );
                     result
                 }
                 // The storage's failure takes the place of whatever the handler said (G-15): nothing of that leaves.
@@ -104,12 +106,31 @@ impl Activation {
 }
 
 /// Something passed the output gate and leaves `object`; it depends on the batches up to `batch`.
-pub(crate) fn note_output(object: &str, what: &'static str, batch: u64, ok: bool, superseded: bool) {
+pub(crate) fn note_output(
+    object: &str,
+    what: &'static str,
+    batch: u64,
+    ok: bool,
+    superseded: bool,
+) {
     if superseded {
         // Its batches are counted apart from its successor's.
-        point!("output", object = object, what = what, batch = batch, ok = ok, superseded = true);
+        point!(
+            "output",
+            object = object,
+            what = what,
+            batch = batch,
+            ok = ok,
+            superseded = true
+        );
     } else {
-        point!("output", object = object, what = what, batch = batch, ok = ok);
+        point!(
+            "output",
+            object = object,
+            what = what,
+            batch = batch,
+            ok = ok
+        );
     }
 }
 

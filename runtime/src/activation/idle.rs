@@ -58,7 +58,9 @@ impl Activation {
         }
         self.note_event();
         if !self.pins.is_empty() {
-            self.node.arm_sweep();
+            if self.pins.need_protection() {
+                self.node.arm_sweep();
+            }
         } else if self.superseded.get() {
             self.end(Ending::Superseded, superseded());
         } else {
@@ -115,7 +117,12 @@ impl Activation {
     }
 
     /// Whether the eviction sweep may take it: for longer than `unused` no event came or ended, and nothing protects it (lifecycle 1.2, L-11).
-    pub(crate) fn may_be_swept(&self, now: Instant, unused: Duration, keep_alive: Duration) -> bool {
+    pub(crate) fn may_be_swept(
+        &self,
+        now: Instant,
+        unused: Duration,
+        keep_alive: Duration,
+    ) -> bool {
         let unused = now - self.last_event.get() > unused;
         unused && !self.pins.is_empty() && !self.pins.protect(now, keep_alive)
     }

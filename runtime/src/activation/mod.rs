@@ -98,6 +98,7 @@ impl Activation {
             wal_bytes_max: node.wal_bytes_max,
             history: node.history,
             left: node.how_it_was_left(&entry.storage_path()),
+            sync_failures: node.sync_failures(&entry.storage_path()),
             now: {
                 let turn_began_at = Rc::clone(&turn_began_at);
                 Rc::new(move || turn_began_at.get())

@@ -164,6 +164,13 @@ impl Pins {
             .collect()
     }
 
+    /// Whether any of them may lose its object to the eviction sweep, sooner or later.
+    pub(crate) fn need_protection(&self) -> bool {
+        let held = self.held.borrow();
+        held.values()
+            .any(|held| !matches!(held.kind, PinKind::Constructor | PinKind::Handler(_)))
+    }
+
     /// Whether one of them protects the object from the eviction sweep: a handler always does, as its caller is still connected (L-12), everything
     /// else for as long as `keep_alive` after it began (L-11).
     pub(crate) fn protect(&self, now: Instant, keep_alive: Duration) -> bool {
@@ -275,7 +282,12 @@ mod tests {
         };
         assert_eq!(
             pin.to_string(),
-            format!("a Delay of 100s, begun at {}:{}:{}", here.file(), here.line(), here.column())
+            format!(
+                "a Delay of 100s, begun at {}:{}:{}",
+                here.file(),
+                here.line(),
+                here.column()
+            )
         );
     }
 }

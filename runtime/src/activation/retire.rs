@@ -66,7 +66,11 @@ impl Activation {
                 Either::Right(((), _)) => Some("it took longer than ten seconds".to_owned()),
             };
             if let Some(why) = failed {
-                point!("pre_shutdown_failed", object = &*activation.label, error = &*why);
+                point!(
+                    "pre_shutdown_failed",
+                    object = &*activation.label,
+                    error = &*why
+                );
             }
             // What it wrote is durable before its successor's constructor runs. If that fails, the object has been reset.
             let _ = activation.output.pass().await;

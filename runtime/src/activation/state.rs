@@ -109,7 +109,11 @@ impl State {
         activation.spawn_pinned(pin, async move {
             if let Err(error) = gated.await {
                 // Nobody waits for it: it is noted, and that is all (E-3).
-                point!("background_failed", object = &*label, error = error.message());
+                point!(
+                    "background_failed",
+                    object = &*label,
+                    error = error.message()
+                );
             }
         });
     }

@@ -179,7 +179,9 @@ impl Stub {
                     let _ = answer.send(Err(error)); // the caller is being reset
                     return;
                 }
-                let activation = of_object.as_ref().and_then(|(_, _, caller)| caller.upgrade());
+                let activation = of_object
+                    .as_ref()
+                    .and_then(|(_, _, caller)| caller.upgrade());
                 let superseded = activation.is_some_and(|caller| caller.is_superseded());
                 note_output(&caller.label, "call", batch, true, superseded);
             }

@@ -2,10 +2,13 @@
 //!
 //! [`compatibility`] says which behaviour it shows, [`folder`] what is stored in its data folder beside the objects; [`router`] finds the
 //! one activation of an object, [`overload`] says when too much waits for it, [`sweep`] throws out what nobody calls and cannot sleep,
-//! [`update`] gives objects new code, [`stored`] looks into those that sleep.
+//! [`update`] gives objects new code, [`stored`] looks into those that sleep. [`limits`] are the settings of all that, [`outside`] what can be done
+//! to a node by hand.
 
 mod compatibility;
 mod folder;
+mod limits;
+mod outside;
 mod overload;
 mod router;
 mod stored;
@@ -17,7 +20,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     rc::{Rc, Weak},
-    time::Duration,
 };
 
 pub(crate) use compatibility::Compatibility;
@@ -29,10 +31,9 @@ pub use stored::StoredObject;
 pub(crate) use update::code_updated;
 pub use update::{CodeUpdate, UpdateError};
 
-use self::{folder::Folder, router::Router};
+use self::{folder::Folder, limits::Limits, outside::Next, router::Router};
 use crate::{
-    DurableObject, Env, Error, InMemory, Result,
-    activation::connections::CONNECTIONS_MAX,
+    DurableObject, Env, Error, Result,
     gate::output::OutputGate,
     handler::Class,
     instrument::point,
@@ -43,7 +44,7 @@ use crate::{
     },
     object::{ObjectClass, RustClass},
     platform::{Instant, Link, LocalBoxFuture, Platform},
-    storage::{ActivationStorage, History, Left, StorageBackend, WAL_BYTES_MAX},
+    storage::{ActivationStorage, History, Left, StorageBackend, SyncFailures, WAL_BYTES_MAX},
 };
 
 /// Declares what a node serves.
@@ -74,16 +75,8 @@ pub struct NodeBuilder {
     limits: Limits,
 }
 
-/// What a node allows its objects, and when it ends them.
-#[derive(Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) overload: OverloadLimits,
-    pub(crate) outgoing_calls_max: usize,
-    pub(crate) keep_alive: Duration,
-    pub(crate) stay_in_memory: bool,
-    pub(crate) pre_shutdown: bool,
-    pub(crate) reset_after_exception: bool,
-}
+/// How many counts of nobody's may lie about before they are tidied up.
+const FORGOTTEN_COUNTS_MAX: usize = 1024;
 
 /// One class that a node serves.
 #[derive(Clone)]
@@ -125,14 +118,14 @@ pub(crate) struct NodeContext {
     sweep_is_armed: Cell<bool>,
     /// Counts the updates.
     code_version: Cell<u64>,
-    /// How many of the next exceptions of handlers reset their objects; of the next calls are refused; are delivered twice.
-    next_exceptions_reset: Cell<u32>,
-    next_calls_refused: Cell<u32>,
-    next_calls_repeated: Cell<Repeat>,
+    /// What was asked for from outside, to be done to what comes next.
+    next: Next,
     bindings: Rc<Bindings>,
     classes: RefCell<BTreeMap<String, (Rc<dyn Class>, StorageBackend)>>,
     /// Files of objects not in memory that this process knows to be durable, by path.
     durable: RefCell<BTreeSet<String>>,
+    /// Failures of syncs of the files that somebody has open, by path.
+    sync_failures: RefCell<BTreeMap<String, Weak<Cell<u64>>>>,
 }
 
 impl NodeBuilder {
@@ -145,14 +138,7 @@ impl NodeBuilder {
             compatibility_date: None,
             compatibility_flags: Vec::new(),
             classes: Vec::new(),
-            limits: Limits {
-                overload: OverloadLimits::default(),
-                outgoing_calls_max: CONNECTIONS_MAX,
-                keep_alive: sweep::KEEP_ALIVE,
-                stay_in_memory: false,
-                pre_shutdown: false,
-                reset_after_exception: false,
-            },
+            limits: Limits::default(),
         }
     }
 
@@ -244,50 +230,6 @@ impl NodeBuilder {
         self
     }
 
-    /// How much may wait for one object before more is refused (O-2).
-    #[must_use]
-    pub fn overload_limits(mut self, limits: OverloadLimits) -> Self {
-        self.limits.overload = limits;
-        self
-    }
-
-    /// How many calls to other objects one event may have under way at once; more wait (O-6). Six unless set.
-    #[must_use]
-    pub fn outgoing_calls_max(mut self, calls: usize) -> Self {
-        self.limits.outgoing_calls_max = calls.max(1);
-        self
-    }
-
-    /// For how long whatever is pending in an object (a timer, a background task, a call of its own) protects it from eviction while nobody calls it,
-    /// counted from when it began: fifteen minutes unless set (L-11). Zero is the behaviour of before 2026-06: nothing but events protects.
-    #[must_use]
-    pub fn keep_alive(mut self, time: Duration) -> Self {
-        self.limits.keep_alive = time;
-        self
-    }
-
-    /// Objects neither hibernate nor are evicted for being idle; the default is that they do and are (lifecycle 1.2).
-    #[must_use]
-    pub fn stay_in_memory(mut self, stay: bool) -> Self {
-        self.limits.stay_in_memory = stay;
-        self
-    }
-
-    /// Whether objects are told before a planned end, through [`DurableObject::pre_shutdown`]; not unless set (L-16).
-    #[must_use]
-    pub fn pre_shutdown(mut self, tell: bool) -> Self {
-        self.limits.pre_shutdown = tell;
-        self
-    }
-
-    /// Whether an exception that leaves a handler of `fetch` or a method resets the object, when its caller has been told. It does not unless set: the
-    /// original's documentation warns that it may, and what we know of its code does not (lifecycle 4.2).
-    #[must_use]
-    pub fn reset_after_exception(mut self, reset: bool) -> Self {
-        self.limits.reset_after_exception = reset;
-        self
-    }
-
     /// Starts the node on its platform: reads its data folder, or makes it. Objects start when they are called.
     ///
     /// # Errors
@@ -338,12 +280,11 @@ impl NodeBuilder {
             started_at,
             sweep_is_armed: Cell::new(false),
             code_version: Cell::new(0),
-            next_exceptions_reset: Cell::new(0),
-            next_calls_refused: Cell::new(0),
-            next_calls_repeated: Cell::default(),
+            next: Next::default(),
             bindings,
             classes: RefCell::new(classes),
             durable: RefCell::default(),
+            sync_failures: RefCell::default(),
         };
         let context = Rc::new(context);
         Ok(Node {
@@ -398,56 +339,6 @@ impl Node {
         activations.len()
     }
 
-    /// Lets another activation take the place of each, as when objects move to another machine; returns how many there were. What they had begun may go
-    /// on for half a minute, without storage (lifecycle 1.5, L-22).
-    pub fn supersede_all(&self) -> usize {
-        let activations = self.context.router.activations();
-        for activation in &activations {
-            activation.supersede();
-        }
-        activations.len()
-    }
-
-    /// Resets every object, as its own [`State::abort`](crate::State::abort) would; returns how many there were.
-    pub fn abort_all(&self, reason: Option<&str>) -> usize {
-        let activations = self.context.router.activations();
-        for activation in &activations {
-            activation.abort(reason);
-        }
-        activations.len()
-    }
-
-    /// Lets the next `count` exceptions that leave a handler reset their objects, when their callers have been told (lifecycle 4.2).
-    pub fn reset_after_exceptions(&self, count: u32) {
-        self.context.next_exceptions_reset.set(count);
-    }
-
-    /// Refuses the next `count` calls, as an object with too much waiting for it would (O-2).
-    pub fn refuse_calls(&self, count: u32) {
-        self.context.next_calls_refused.set(count);
-    }
-
-    /// Delivers the next `count` remote calls twice, the second time `after` the first: what a runtime does that makes a call again when its connection
-    /// was lost. What the second one answers reaches nobody. (A `fetch` is delivered once: its body can be read once.)
-    pub fn repeat_calls(&self, count: u32, after: Duration) {
-        self.context.next_calls_repeated.set(Repeat { count, after });
-    }
-
-    /// The objects in memory, in the order of classes and ids, with what keeps each of them there.
-    pub fn in_memory(&self) -> Vec<InMemory> {
-        let activations = self.context.router.activations();
-        activations
-            .iter()
-            .map(|activation| activation.in_memory())
-            .collect()
-    }
-
-    /// Whether no object has anything pending: each that is in memory could hibernate right now.
-    pub fn is_at_rest(&self) -> bool {
-        let activations = self.context.router.activations();
-        activations.iter().all(|activation| activation.is_idle())
-    }
-
     /// How many objects are in memory.
     pub fn activation_count(&self) -> usize {
         self.context.router.activations().len()
@@ -478,24 +369,6 @@ impl NodeContext {
         class.ok_or_else(|| Error::from(format!("no such actor class: {name}")))
     }
 
-    /// Whether an exception that has just left a handler resets its object.
-    pub(crate) fn exception_resets(&self) -> bool {
-        self.limits.reset_after_exception || take_one(&self.next_exceptions_reset)
-    }
-
-    /// Whether the call that has just arrived is delivered once more, and how much later.
-    fn repeats_a_call(&self) -> Option<Duration> {
-        let Repeat { count, after } = self.next_calls_repeated.get();
-        let count = count.checked_sub(1)?;
-        self.next_calls_repeated.set(Repeat { count, after });
-        Some(after)
-    }
-
-    /// Whether the call that has just arrived is refused although nothing waits.
-    fn refuses_a_call(&self) -> bool {
-        take_one(&self.next_calls_refused)
-    }
-
     /// How the last activation left the files at `path`. Whoever asks is about to write to them.
     pub(crate) fn how_it_was_left(&self, path: &str) -> Left {
         if self.durable.borrow_mut().remove(path) {
@@ -503,6 +376,20 @@ impl NodeContext {
         } else {
             Left::InDoubt
         }
+    }
+
+    /// The failures of syncs of the files at `path`, also of those that a former activation may have under way.
+    pub(crate) fn sync_failures(&self, path: &str) -> SyncFailures {
+        let mut counts = self.sync_failures.borrow_mut();
+        if let Some(count) = counts.get(path).and_then(SyncFailures::upgrade) {
+            return count;
+        }
+        if counts.len() > FORGOTTEN_COUNTS_MAX {
+            counts.retain(|_, count| count.strong_count() > 0);
+        }
+        let count = SyncFailures::default();
+        counts.insert(path.to_owned(), count.downgrade());
+        count
     }
 
     pub(crate) fn remember_how_it_is_left(&self, path: String, left: Left) {
@@ -528,19 +415,6 @@ impl NodeContext {
         };
         Env::new(Rc::clone(&self.bindings), caller)
     }
-}
-
-/// How many of the next calls are delivered again, and how much later.
-#[derive(Clone, Copy, Default)]
-struct Repeat {
-    count: u32,
-    after: Duration,
-}
-
-fn take_one(counter: &Cell<u32>) -> bool {
-    let left = counter.get();
-    counter.set(left.saturating_sub(1));
-    left > 0
 }
 
 /// A node as the host of its own objects' calls. Weak: an object, or a stub that is kept for long, must not keep its node alive.

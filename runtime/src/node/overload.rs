@@ -86,7 +86,11 @@ impl Crowd {
             return Err(overloaded("Too many requests queued."));
         }
         // One that finds nobody before it does not wait, however large it is.
-        let bytes = if gate.is_open() { 0 } else { invocation.about_bytes() };
+        let bytes = if gate.is_open() {
+            0
+        } else {
+            invocation.about_bytes()
+        };
         self.admit_within(&node.limits.overload, now, bytes)
     }
 
@@ -192,7 +196,9 @@ mod tests {
     #[test]
     fn what_waits_may_have_so_many_bytes_in_all_and_one_alone_any_number() {
         let crowd = Rc::new(Crowd::default());
-        let large = crowd.admit_within(&LIMITS, at(0), 1_000).expect("it is alone");
+        let large = crowd
+            .admit_within(&LIMITS, at(0), 1_000)
+            .expect("it is alone");
         assert_eq!(
             refusal(crowd.admit_within(&LIMITS, at(0), 1)),
             "Durable Object is overloaded. Too much data queued."
@@ -205,7 +211,9 @@ mod tests {
     #[test]
     fn nobody_joins_behind_one_that_has_waited_for_too_long() {
         let crowd = Rc::new(Crowd::default());
-        let oldest = crowd.admit_within(&LIMITS, at(0), 1).expect("it is the first");
+        let oldest = crowd
+            .admit_within(&LIMITS, at(0), 1)
+            .expect("it is the first");
         assert!(crowd.admit_within(&LIMITS, at(5_000), 1).is_ok());
         assert_eq!(
             refusal(crowd.admit_within(&LIMITS, at(5_001), 1)),

@@ -271,7 +271,11 @@ impl Session {
 
     /// Delivers a call once more, `after` this time; its answer reaches nobody.
     fn deliver_again(&self, node: &Rc<NodeContext>, invocation: Invocation, after: Duration) {
-        point!("call_repeated", object = &**self.address.label(), what = invocation.label());
+        point!(
+            "call_repeated",
+            object = &**self.address.label(),
+            what = invocation.label()
+        );
         let clock = &node.platform.clock;
         let timer = clock.sleep_until(clock.now() + after);
         let session = Self::new(node, &self.address);

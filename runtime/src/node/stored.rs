@@ -43,7 +43,10 @@ impl Node {
             .list(&folder)
             .map_err(|error| Error::from(error.to_string()))?;
         let namespaces = self.context.bindings.namespaces.values();
-        let Some(namespace) = namespaces.into_iter().find(|served| &*served.class == class) else {
+        let Some(namespace) = namespaces
+            .into_iter()
+            .find(|served| &*served.class == class)
+        else {
             return Ok(Vec::new());
         };
         let ids = paths.iter().filter_map(|path| {
@@ -114,6 +117,7 @@ impl NodeContext {
                 wal_bytes_max: self.wal_bytes_max,
                 history: self.history,
                 left: self.how_it_was_left(path),
+                sync_failures: self.sync_failures(path),
                 now: Rc::new(move || now.get()),
                 delete_all_deletes_alarm: self.compatibility.delete_all_deletes_alarm,
                 links: Rc::clone(&self.platform.links),

@@ -69,7 +69,11 @@ impl Node {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn update_code(&self, serves: &NodeBuilder, when: CodeUpdate) -> Result<usize, UpdateError> {
+    pub fn update_code(
+        &self,
+        serves: &NodeBuilder,
+        when: CodeUpdate,
+    ) -> Result<usize, UpdateError> {
         let max_delay = match when {
             CodeUpdate::Immediate => Duration::ZERO,
             CodeUpdate::Deferred { max_delay } => max_delay,
@@ -112,7 +116,9 @@ impl NodeContext {
     fn apply_update(&self) -> usize {
         let newest = self.code_version();
         let activations = self.router.activations();
-        let older = activations.iter().filter(|activation| activation.code < newest);
+        let older = activations
+            .iter()
+            .filter(|activation| activation.code < newest);
         older.map(|activation| activation.update()).count()
     }
 

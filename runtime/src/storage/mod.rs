@@ -40,6 +40,7 @@ mod transaction;
 pub use alarm::ScheduledTime;
 pub use api::Storage;
 pub use backend::StorageBackend;
+pub(crate) use durability::SyncFailures;
 pub(crate) use engine::{ActivationSetup, ActivationStorage, LEGACY_SUFFIX, SQLITE_SUFFIX};
 pub use history::History;
 pub(crate) use object::{Left, StorageSetup, WAL_BYTES_MAX};

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     batch::Batch,
-    durability::Durability,
+    durability::{Durability, SyncFailures},
     explicit::Explicit,
     history::{History, Past},
     sql::{CursorState, SqliteFailure},
@@ -50,6 +50,8 @@ pub(crate) struct StorageSetup {
     pub(crate) now: Rc<dyn Fn() -> WallTime>,
     /// The way to the service of the legacy backend: opened as `links.open("Counter/a", "storage of Counter/a")`.
     pub(crate) links: Rc<dyn Links>,
+    /// Failures of syncs of the files, of former activations as well.
+    pub(crate) sync_failures: SyncFailures,
     /// `delete_all` deletes the alarm as well (DEL-2).
     pub(crate) delete_all_deletes_alarm: bool,
 }
@@ -109,8 +111,8 @@ impl ObjectStorage {
                 setup.path
             ))
         };
-        let files =
-            ObjectFiles::open(&setup.disk, &setup.path).map_err(|error| cannot_open(&error))?;
+        let files = ObjectFiles::open(&setup.disk, &setup.path, &setup.sync_failures)
+            .map_err(|error| cannot_open(&error))?;
         let is_new = files.is_new();
         if !is_new && setup.left == Left::InDoubt {
             files.write_again().map_err(|error| cannot_open(&error))?;

@@ -4,8 +4,8 @@
 //! the object sleeps.
 
 use dormouse::{
-    Date, DurableObject, Env, ListOptions, Method, Request, Response, Result, State, durable_object,
-    rpc,
+    Date, DurableObject, Env, ListOptions, Method, Request, Response, Result, State,
+    durable_object, rpc,
 };
 
 /// For how long somebody counts as online after he was seen, in milliseconds.

@@ -46,7 +46,10 @@ fn nobody_is_missing(run: &Run<'_>) -> Result<(), String> {
     for (question, online) in questions(run) {
         let answered = question.returned.expect("it was answered");
         for (seen, user) in sightings(run) {
-            let Some(told) = seen.returned.filter(|_| matches!(seen.outcome, Outcome::Ok(_))) else {
+            let Some(told) = seen
+                .returned
+                .filter(|_| matches!(seen.outcome, Outcome::Ok(_)))
+            else {
                 continue;
             };
             let before = told.order < question.invoked.order;
@@ -79,7 +82,10 @@ fn nobody_is_left_over(run: &Run<'_>) -> Result<(), String> {
                 who == user && seen.invoked.order < answered.order && may_be_it(seen)
             });
             if !seen {
-                return Err(format!("{user} was online at +{:?}, long gone", answered.at));
+                return Err(format!(
+                    "{user} was online at +{:?}, long gone",
+                    answered.at
+                ));
             }
         }
     }
@@ -103,9 +109,16 @@ fn suite_of<T: DurableObject + ObjectClass>(name: &'static str, ask: Ask) -> Sui
         .clients(2)
         .workload(ops(), 1..=12)
         .pauses(pause())
+        .heal_at(Duration::from_mins(10)) // the pauses are long
         .step(ask)
-        .check(Invariant::new("who was just seen is online", nobody_is_missing))
-        .check(Invariant::new("who is gone is not online", nobody_is_left_over))
+        .check(Invariant::new(
+            "who was just seen is online",
+            nobody_is_missing,
+        ))
+        .check(Invariant::new(
+            "who is gone is not online",
+            nobody_is_left_over,
+        ))
         .into_suite()
 }
 

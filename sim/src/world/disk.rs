@@ -310,7 +310,13 @@ impl SimDisk {
     /// # Errors
     /// A fault that the write meets.
     fn may_write(&self, inode: u64) -> Result<(), DiskError> {
-        let is_kv = || self.machine.disk.borrow().path_of(inode).contains(LEGACY_FILES);
+        let is_kv = || {
+            self.machine
+                .disk
+                .borrow()
+                .path_of(inode)
+                .contains(LEGACY_FILES)
+        };
         match self.world.write_meets(&self.life, is_kv) {
             None => Ok(()),
             Some(FaultKind::DiskFull) => Err(DiskError::Full),

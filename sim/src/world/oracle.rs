@@ -28,7 +28,10 @@ struct Watched {
 
 impl DurabilityOracle {
     pub(crate) fn listens_to(event: &str) -> bool {
-        matches!(event, "storage_open" | "committed" | "output" | "activation_end")
+        matches!(
+            event,
+            "storage_open" | "committed" | "output" | "activation_end"
+        )
     }
 
     pub(crate) fn hear(&mut self, event: Event<'_>, disk: &DiskImage) -> Option<Violation> {

@@ -49,10 +49,10 @@ impl World {
         }
     }
 
-    /// Lets time pass, and whatever happens in it.
+    /// Lets time pass, and whatever happens until `time`, that instant included.
     pub(crate) async fn pass_until(self: &Rc<Self>, time: Duration) {
         self.at(time, |_| {});
-        self.drive(time, || self.now() >= time).await;
+        self.drive(time, || self.has_violations()).await;
     }
 
     /// Runs `look` on the server, until `limit` at the latest.
@@ -84,8 +84,14 @@ impl World {
                 .filter_map(|field| event.text(field))
                 .collect::<Vec<_>>()
                 .join(" ");
-            writeln!(text, "  +{:?} {} {} {what}", event.at(), event.place(), event.name())
-                .expect("a string takes it");
+            writeln!(
+                text,
+                "  +{:?} {} {} {what}",
+                event.at(),
+                event.place(),
+                event.name()
+            )
+            .expect("a string takes it");
         }
         text
     }

@@ -90,8 +90,14 @@ const TOO_LONG: &str = "Error: A call to blockConcurrencyWhile() in a Durable Ob
 #[test]
 fn an_exception_of_a_handler_is_remote_and_nothing_else() {
     on_both(&serving::<Ways>(), |bench| async move {
-        assert_eq!(error_of(bench.stub::<Ways>("a").throw().await), "RangeError: thrown [remote]");
-        assert_eq!(error_of(fetch(&bench, "throw").await), "RangeError: thrown [remote]");
+        assert_eq!(
+            error_of(bench.stub::<Ways>("a").throw().await),
+            "RangeError: thrown [remote]"
+        );
+        assert_eq!(
+            error_of(fetch(&bench, "throw").await),
+            "RangeError: thrown [remote]"
+        );
     });
 }
 
@@ -142,10 +148,7 @@ fn a_section_that_takes_longer_than_thirty_seconds_is_an_overload_and_a_reset() 
         let waited = bench.now() - before;
         assert!(waited >= secs(30) && waited < secs(31), "{waited:?}");
         CONSTRUCTOR.set(Constructor::SectionHangs);
-        assert_eq!(
-            error_of(bench.stub::<Ways>("a").throw().await),
-            expected
-        );
+        assert_eq!(error_of(bench.stub::<Ways>("a").throw().await), expected);
     });
 }
 
@@ -205,7 +208,8 @@ fn a_write_that_fails_on_its_way_to_the_disk_is_a_reset() {
 
 async fn fetch(bench: &Bench, path: &str) -> Result<()> {
     let stub = bench.plain::<Ways>("a");
-    stub.fetch_with_str(&format!("http://object/{path}")).await?;
+    stub.fetch_with_str(&format!("http://object/{path}"))
+        .await?;
     Ok(())
 }
 
@@ -244,9 +248,7 @@ impl Disk for Unsyncable {
     fn sync(&self, _: FileId) -> LocalBoxFuture<'static, Result<(), DiskError>> {
         match self.syncs {
             SyncsAre::Endless => Box::pin(std::future::pending()),
-            SyncsAre::Failing => {
-                Box::pin(std::future::ready(Err(DiskError::Io("no sync".into()))))
-            }
+            SyncsAre::Failing => Box::pin(std::future::ready(Err(DiskError::Io("no sync".into())))),
         }
     }
 

@@ -2,9 +2,7 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use dormouse::{
-    Date, Delay, DurableObject, Env, NodeBuilder, Result, State, durable_object, rpc,
-};
+use dormouse::{Date, Delay, DurableObject, Env, NodeBuilder, Result, State, durable_object, rpc};
 use futures_util::future::join_all;
 
 use super::{error_of, ms, note, noted, on_both, on_the_simulator, secs, serving};
@@ -152,7 +150,8 @@ fn a_call_that_nobody_awaits_keeps_its_caller_in_memory_until_it_is_answered() {
 }
 
 #[test]
-fn an_object_that_nobody_calls_is_evicted_with_its_timers_after_seventy_to_a_hundred_and_forty_seconds() {
+fn an_object_that_nobody_calls_is_evicted_with_its_timers_after_seventy_to_a_hundred_and_forty_seconds()
+ {
     // (lifecycle 1.2, L-7: without protection, as before 2026-06)
     on_the_simulator(&keeping_alive_for(0), |bench| async move {
         let stub = bench.stub::<Busy>("a");

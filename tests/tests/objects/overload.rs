@@ -3,7 +3,8 @@
 use std::{cell::Cell, rc::Rc};
 
 use dormouse::{
-    Delay, DurableObject, Env, Error, NodeBuilder, OverloadLimits, Result, State, durable_object, rpc,
+    Delay, DurableObject, Env, Error, NodeBuilder, OverloadLimits, Result, State, durable_object,
+    rpc,
 };
 use futures_util::future::join_all;
 
@@ -129,7 +130,11 @@ fn too_many_within_ten_seconds_are_refused() {
              [overloaded]"
         );
         bench.pass(secs(9)).await;
-        assert!(stub.serve(String::new()).await.is_err_and(|error| error.overloaded()));
+        assert!(
+            stub.serve(String::new())
+                .await
+                .is_err_and(|error| error.overloaded())
+        );
         bench.pass(ms(2_000)).await;
         assert!(stub.serve(String::new()).await.is_ok());
     });

@@ -44,7 +44,9 @@ async fn kept(node: &Node) -> Vec<(String, Option<String>)> {
 #[test]
 fn what_a_sleeping_object_has_stored_can_be_read_without_waking_it() {
     let backends = [StorageBackend::Sqlite, StorageBackend::KeyValue];
-    for serves in backends.map(|backend| NodeBuilder::new("app").object_on::<Keeper>("Keeper", backend)) {
+    for serves in
+        backends.map(|backend| NodeBuilder::new("app").object_on::<Keeper>("Keeper", backend))
+    {
         on_both(&serves, |bench| async move {
             assert!(kept(&bench.node).await.is_empty());
             for name in ["a", "b"] {
@@ -57,14 +59,22 @@ fn what_a_sleeping_object_has_stored_can_be_read_without_waking_it() {
             assert_eq!(kept(&bench.node).await, [named("a"), named("b")]);
             bench.pass(super::ms(400)).await; // until everything is durable
             assert_eq!(bench.node.hibernate_idle(), 2);
-            let values: Vec<_> = kept(&bench.node).await.into_iter().map(|kept| kept.1).collect();
+            let values: Vec<_> = kept(&bench.node)
+                .await
+                .into_iter()
+                .map(|kept| kept.1)
+                .collect();
             assert_eq!(values.len(), 2);
             assert!(values.contains(&Some("of a".to_owned())));
             assert_eq!(bench.node.activation_count(), 0);
             assert!(noted().is_empty(), "nobody woke up");
             // And they find everything as it was.
             assert!(bench.stub::<Keeper>("a").keep("more".into()).await.is_ok());
-            let values: Vec<_> = kept(&bench.node).await.into_iter().map(|kept| kept.1).collect();
+            let values: Vec<_> = kept(&bench.node)
+                .await
+                .into_iter()
+                .map(|kept| kept.1)
+                .collect();
             assert!(values.contains(&Some("more".to_owned())));
         });
     }
@@ -73,6 +83,12 @@ fn what_a_sleeping_object_has_stored_can_be_read_without_waking_it() {
 #[test]
 fn a_class_that_is_not_served_has_no_objects() {
     on_both(&serving::<Keeper>(), |bench| async move {
-        assert!(bench.node.stored_objects("Nobody").expect("no disk is asked in vain").is_empty());
+        assert!(
+            bench
+                .node
+                .stored_objects("Nobody")
+                .expect("no disk is asked in vain")
+                .is_empty()
+        );
     });
 }

@@ -137,7 +137,10 @@ fn an_update_that_changes_what_is_bound_is_refused() {
         let other = NodeBuilder::new("app").object::<second::Versioned>("Other");
         let refused = bench.node.update_code(&other, CodeUpdate::Immediate);
         let text = refused.expect_err("another binding").to_string();
-        assert!(text.contains("Versioned is Versioned on Sqlite now and would be nothing"), "{text}");
+        assert!(
+            text.contains("Versioned is Versioned on Sqlite now and would be nothing"),
+            "{text}"
+        );
         let too_long = CodeUpdate::Deferred {
             max_delay: secs(86_401),
         };
@@ -275,7 +278,9 @@ fn an_object_that_takes_longer_than_ten_seconds_to_go_is_ended() {
         let stub = bench.stub::<Moving>("a");
         assert_eq!(stub.take_long_to_go(11).await, Ok(()));
         let before = bench.now();
-        let updated = bench.node.update_code(&telling_again(), CodeUpdate::Immediate);
+        let updated = bench
+            .node
+            .update_code(&telling_again(), CodeUpdate::Immediate);
         assert_eq!(updated, Ok(1));
         bench.pass(ms(1)).await;
         assert_eq!(noted(), ["told: codeUpdated"]);
