@@ -152,6 +152,8 @@ pub(crate) enum Presence {
 struct TaskSetWaker {
     activity: Activity,
     rung: AtomicBool,
+    /// Its tasks are gone: nobody answers any more.
+    over: AtomicBool,
     machine: Mutex<Option<Waker>>,
 }
 
@@ -161,7 +163,7 @@ impl Wake for TaskSetWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.rung.swap(true, Ordering::Relaxed) {
+        if !self.over.load(Ordering::Relaxed) && !self.rung.swap(true, Ordering::Relaxed) {
             self.activity.begin();
             let machine = self
                 .machine
@@ -180,6 +182,7 @@ impl TaskSet {
         let alarm = TaskSetWaker {
             activity,
             rung: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             machine: Mutex::new(None),
         };
         Rc::new(Self {
@@ -221,6 +224,9 @@ impl TaskSet {
         (self.presence)(Presence::Enters);
         let over = self.poll_tasks();
         (self.presence)(Presence::Leaves);
+        if over.is_ready() {
+            self.alarm.over.store(true, Ordering::Relaxed);
+        }
         self.alarm.activity.end();
         over
     }
