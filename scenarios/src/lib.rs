@@ -7,13 +7,14 @@ mod suites;
 use dormouse_sim::explore::Listed;
 
 pub use crate::suites::{
-    counter, leader_election, ledger, mailbox, presence, rate_limiter, user_session,
+    chat_room, counter, leader_election, ledger, mailbox, presence, rate_limiter, user_session,
 };
 
 /// Every suite of this crate, the correct ones first.
 pub fn suites() -> Vec<Listed> {
     vec![
         Listed::correct(counter::counter),
+        Listed::correct(counter::brief_counter),
         Listed::correct(counter::audited_counter),
         Listed::correct(leader_election::leader_election),
         Listed::correct(ledger::ledger),
@@ -23,6 +24,7 @@ pub fn suites() -> Vec<Listed> {
         Listed::correct(presence::presence),
         Listed::correct(rate_limiter::rate_limiter),
         Listed::correct(user_session::user_session),
+        Listed::correct(chat_room::chat_room),
         Listed::faulty(counter::forgetful_counter),
         Listed::faulty(counter::unconfirmed_counter),
         Listed::faulty(counter::racing_counter),
@@ -32,5 +34,6 @@ pub fn suites() -> Vec<Listed> {
         Listed::faulty(presence::ticking_presence),
         Listed::faulty(rate_limiter::memory_limiter),
         Listed::faulty(user_session::split_session),
+        Listed::faulty(chat_room::forgetful_room),
     ]
 }

@@ -2,10 +2,10 @@
 //!
 //! A fault that does nothing tests nothing, and nobody would notice.
 
-use dormouse_scenarios::{counter, mailbox};
+use dormouse_scenarios::{chat_room, counter, mailbox};
 use dormouse_sim::{
     Detail, FaultKind, Run, Suite,
-    fault::{DELETE_ALL_POINT, KEY_VALUE_POINTS, POINTS},
+    fault::{DELETE_ALL_POINT, KEY_VALUE_POINTS, POINTS, SOCKET_POINTS},
 };
 use serde_json::{Value, json};
 
@@ -278,9 +278,80 @@ fn a_crash_within_delete_all_on_sqlite_leaves_everything() {
     assert_eq!(seen, json!({"total": 300, "letters": 300}));
 }
 
+/// One visitor of a chat room, who says two things and leaves, with one fault.
+fn visit_with(kind: &str, trigger: &Value) -> (Run, String) {
+    let step = |pause: u64, op: Value| json!({"pause": pause, "op": op});
+    let plan = json!({
+        "format": 1,
+        "suite": "chat_room",
+        "seed": 7,
+        "clients": [[
+            step(0, json!("Enter")),
+            step(5, json!({"Say": 1})),
+            step(5_000, json!({"Say": 2})),
+            step(5, json!("Leave")),
+        ]],
+        "faults": [{"kind": kind, "trigger": trigger, "millis": 0}],
+        "heal_at": 60_000,
+    });
+    let run = chat_room::chat_room()
+        .run_plan(&plan.to_string(), Detail::Full)
+        .expect("it is a plan");
+    assert_eq!(run.violation, None, "a correct room survives it");
+    let story = run.texts.as_ref().expect("it was asked for").story.clone();
+    (run, story)
+}
+
+#[test]
+fn a_room_that_hibernates_under_its_visitor_knows_him_afterwards() {
+    let (run, story) = visit_with("hibernate", &json!({"at": 3_000}));
+    assert_eq!(run.effects.of(FaultKind::Hibernate), 1);
+    assert!(
+        story.contains("ChatRoom/lobby leaves memory (hibernated)"),
+        "{story}"
+    );
+    assert_eq!(times(&story, "ended: Answered"), 3, "{story}");
+    assert_eq!(times(&story, "ended: Closed(1000)"), 1, "{story}");
+}
+
+#[test]
+fn a_socket_that_is_cut_is_heard_of_at_both_ends() {
+    let (run, story) = visit_with("cut_socket", &at_point("socket_event", 1));
+    assert_eq!(run.effects.of(FaultKind::CutSocket), 1);
+    assert_eq!(times(&story, "ended: Closed(1006)"), 1, "{story}");
+    let trace = run.texts.expect("it was asked for").trace;
+    for (machine, end) in [("server", "near"), ("client-1", "far")] {
+        let heard = |line: &str| {
+            line.contains(machine)
+                && line.contains("socket_lost")
+                && line.contains(&format!("end={end}"))
+        };
+        assert!(
+            trace.lines().any(heard),
+            "{machine} never heard of it: {trace}"
+        );
+    }
+    assert!(
+        trace.contains("what=websocket_close"),
+        "the room hears of it as a close"
+    );
+}
+
+#[test]
+fn a_half_open_socket_is_found_out_when_the_faults_are_healed() {
+    let (run, story) = visit_with("half_open_socket", &at_point("socket_event", 1));
+    assert_eq!(run.effects.of(FaultKind::HalfOpenSocket), 1);
+    let found = story
+        .lines()
+        .find(|line| line.contains("ended: Closed(1006)"));
+    let at = found.expect("it is found out").trim_start();
+    assert!(at.starts_with("+60."), "not before: {story}");
+}
+
 #[test]
 fn every_injection_point_is_passed_by_an_ordinary_run() {
     every_point_is_passed(&counter::counter(), &POINTS);
+    every_point_is_passed(&chat_room::chat_room(), &SOCKET_POINTS);
     every_point_is_passed(&mailbox::trusting_mailbox(), &KEY_VALUE_POINTS);
     every_point_is_passed(&mailbox::trusting_mailbox_on_sqlite(), &[DELETE_ALL_POINT]);
 }

@@ -1,13 +1,19 @@
 //! The suites as ordinary tests: the correct objects pass, each faulty twin is found.
 
 use dormouse_scenarios::{
-    counter, leader_election, ledger, mailbox, presence, rate_limiter, suites, user_session,
+    chat_room, counter, leader_election, ledger, mailbox, presence, rate_limiter, suites,
+    user_session,
 };
 use dormouse_sim::{Detail, Seed, Suite, Violation, explore::Expectation};
 
 #[dormouse_sim::test(seeds = 500)]
 fn a_counter_loses_nothing_and_counts_nothing_twice() -> Suite {
     counter::counter()
+}
+
+#[dormouse_sim::test(seeds = 1000)]
+fn a_counter_that_is_asked_once_or_twice_is_right_as_well() -> Suite {
+    counter::brief_counter()
 }
 
 #[dormouse_sim::test(seeds = 300)]
@@ -55,6 +61,11 @@ fn a_session_ends_when_it_should_and_not_before() -> Suite {
     user_session::user_session()
 }
 
+#[dormouse_sim::test(seeds = 300)]
+fn everybody_in_a_chat_room_hears_everything() -> Suite {
+    chat_room::chat_room()
+}
+
 /// The first seed from `first` on that breaks a promise, and the promise.
 fn first_failure(suite: &Suite, first: u64, seeds: u64) -> Option<(u64, Violation)> {
     (first..first + seeds)
@@ -82,6 +93,10 @@ fn every_faulty_twin_is_found_and_for_the_right_reason() {
             vec!["no more pass than the limit allows", evicted],
         ),
         ("split_session", vec!["what has expired is not served"]),
+        (
+            "forgetful_room",
+            vec!["whoever is connected hears what he says"],
+        ),
     ];
     let faulty: Vec<_> = suites()
         .into_iter()

@@ -80,6 +80,7 @@
 //! ```
 
 pub mod check;
+mod client_socket;
 mod executor;
 pub mod explore;
 pub mod fault;
@@ -98,8 +99,16 @@ pub use dormouse_sim_macros::test;
 
 pub use crate::{
     check::{
-        Check, Observed, Violation, invariant::Invariant, linearizable::Linearizable, model::Model,
+        Check, Mark, Observed, Violation,
+        durable::Durable,
+        effects::Effects,
+        invariant::Invariant,
+        linearizable::Linearizable,
+        model::{Model, NondeterministicModel},
+        monotonic::MonotonicReads,
+        transactional::Transactional,
     },
+    client_socket::{ClientSocket, Heard},
     fault::{FaultKind, Faults},
     history::{Call, History, Moment, Outcome},
     machine::run_on_a_machine,

@@ -12,14 +12,14 @@ use futures_util::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    check::{Observed, Violation, activations},
+    check::{Mark, Observed, Violation, activations, sockets},
     executor,
     fault::{FaultKind, armed::Effects},
     history::{Call, History, Moment, Outcome},
     oracles::{EVERY_CALL_SETTLES, LIVENESS_BOUND, transparency},
     plan::{Plan, Step},
     scenario::{Client, Detail, Scenario, is_refusal},
-    trace::{Recorder, layer::with_trace},
+    trace::{Entry, Recorder, layer::with_trace},
     world::{Drive, Remains, World, director::Tape},
 };
 
@@ -56,6 +56,8 @@ pub struct Texts {
     pub story: String,
     /// Everything that the runtime and the world did.
     pub trace: String,
+    /// The same as data, for the other formats.
+    pub entries: Vec<Entry>,
 }
 
 struct Script<Op, Ret> {
@@ -75,6 +77,7 @@ where
     let Lived {
         remains,
         last_reads,
+        uses_sockets,
     } = lived;
     let history = history.borrow();
     let Remains {
@@ -94,6 +97,7 @@ where
         .err()
         .or_else(|| violations.into_iter().next())
         .or_else(|| unanswered(&history, last_reads))
+        .or_else(|| uses_sockets.then(|| sockets::check(&trace).err()).flatten())
         .or_else(|| {
             scenario
                 .checks
@@ -117,6 +121,7 @@ where
                 |difference| story(&trace) + &difference.story,
             ),
             trace: trace.text(),
+            entries: trace.entries(),
         }
     });
     Run {
@@ -133,6 +138,7 @@ where
 struct Lived {
     remains: Remains,
     last_reads: usize,
+    uses_sockets: bool,
 }
 
 /// From the start of the server to the last read.
@@ -172,14 +178,25 @@ where
     }
     let mut last_reads = 0;
     let oracles = &scenario.oracles;
-    let settled = script
+    let mut goes_on = script
         .settle(heal_at + LIVENESS_BOUND, oracles.calls_settle)
         .await;
-    if settled {
+    let uses_sockets = world.uses_sockets();
+    if goes_on && uses_sockets {
+        // What is on its way arrives, or is late.
+        let quiet = world.now() + sockets::READ_BOUND + Duration::from_secs(1);
+        world.at(quiet, |_| {});
+        world
+            .drive(quiet, || world.now() >= quiet || world.has_violations())
+            .await;
+        goes_on = !world.has_violations();
+    }
+    if goes_on {
         world.heal();
         oracles.ask(&world).await;
+        goes_on = !world.has_violations();
     }
-    if settled && !world.has_violations() && !scenario.finally.is_empty() {
+    if goes_on && !scenario.finally.is_empty() {
         let before = script.history.borrow().calls().len();
         lose_power_for_good(&world).await;
         let steps = scenario
@@ -202,6 +219,7 @@ where
     Lived {
         remains: world.tear_down().await,
         last_reads,
+        uses_sockets,
     }
 }
 
@@ -214,10 +232,9 @@ fn unanswered<Op: Debug, Ret>(history: &History<Op, Ret>, last_reads: usize) -> 
             Outcome::Ok(_) => None,
             Outcome::Failed(why) | Outcome::Unknown(why) => {
                 let why = format!("client-{}'s {:?}: {why}", call.client, call.op);
-                Some(Violation::new(
-                    "after the last loss of power every object answers",
-                    why,
-                ))
+                let violation =
+                    Violation::new("after the last loss of power every object answers", why);
+                Some(violation.at(Mark::call(call)))
             }
         })
 }
@@ -244,6 +261,7 @@ where
             number,
             env,
             platform,
+            kept: Rc::default(),
         };
         let carry_out = Rc::clone(
             scenario
@@ -332,7 +350,9 @@ where
                 self.world.now(),
                 self.world.pinned()
             );
-            self.world.violated(Violation::new(EVERY_CALL_SETTLES, why));
+            let mut violation = Violation::new(EVERY_CALL_SETTLES, why);
+            violation.marks.extend(open.map(Mark::call));
+            self.world.violated(violation);
         }
         !self.world.has_violations()
     }

@@ -4,9 +4,11 @@
 //! of them.
 
 use std::{
+    cell::RefCell,
     fmt::{self, Debug},
     future::Future,
     ops::RangeInclusive,
+    panic::Location,
     rc::Rc,
     time::Duration,
 };
@@ -23,6 +25,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     check::Check,
+    client_socket::ClientSocket,
     fault::{FaultKind, Faults, KEY_VALUE_POINTS, POINTS},
     oracles::{Eventually, Oracles, PendingWork, boxed},
     plan::{Generator, Plan, PlanError, Step},
@@ -39,6 +42,8 @@ const WAL_BYTES_MAX: u64 = 64 << 10;
 /// What authors give to be run. See the [crate's documentation](crate) for an example.
 pub struct Scenario<Op, Ret> {
     pub(crate) name: &'static str,
+    /// Where it is described, for those who mark failures in the code.
+    at: &'static Location<'static>,
     pub(crate) serves: NodeBuilder,
     clients: usize,
     workload: Option<(BoxedStrategy<Op>, RangeInclusive<usize>)>,
@@ -66,9 +71,11 @@ where
     Ret: Clone + Debug + 'static,
 {
     /// A scenario with three clients and all faults. The name is that of the test or suite.
+    #[track_caller]
     pub fn new(name: &'static str) -> Self {
         Self {
             name,
+            at: Location::caller(),
             serves: NodeBuilder::new("sim").wal_bytes_max(WAL_BYTES_MAX),
             clients: 3,
             workload: None,
@@ -115,6 +122,13 @@ where
                 self.points.push(point);
             }
         }
+        self
+    }
+
+    /// Holds the objects to what the original documents, where it lets more pass: see [`NodeBuilder::strict_storage`].
+    #[must_use]
+    pub fn strict_storage(mut self) -> Self {
+        self.serves = self.serves.strict_storage();
         self
     }
 
@@ -335,6 +349,7 @@ pub enum Detail {
 
 trait Runs {
     fn name(&self) -> &'static str;
+    fn location(&self) -> &'static Location<'static>;
     fn plan(&self, seed: Seed) -> String;
     fn run_seed(&self, seed: Seed, detail: Detail) -> Run;
     fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError>;
@@ -365,6 +380,10 @@ where
         self.scenario.name
     }
 
+    fn location(&self) -> &'static Location<'static> {
+        self.scenario.at
+    }
+
     fn plan(&self, seed: Seed) -> String {
         self.generate(seed).to_json()
     }
@@ -386,6 +405,11 @@ impl Suite {
     /// The scenario's name.
     pub fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    /// Where the scenario is described: the call of [`Scenario::new`].
+    pub fn location(&self) -> &'static Location<'static> {
+        self.0.location()
     }
 
     /// The plan of a seed, as JSON.
@@ -429,6 +453,8 @@ pub struct Client {
     pub(crate) number: usize,
     pub(crate) env: Env,
     pub(crate) platform: Platform,
+    /// A socket that its steps pass on to each other.
+    pub(crate) kept: Rc<RefCell<Option<ClientSocket>>>,
 }
 
 impl Client {

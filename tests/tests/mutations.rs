@@ -3,8 +3,10 @@
 //! The same suites pass on the runtime as it is (`scenarios/tests/suites.rs`), so what is found here is the defect and nothing else.
 
 use dormouse::Mutation;
-use dormouse_scenarios::{counter, ledger};
-use dormouse_sim::{Detail, Seed, Suite, Violation};
+use dormouse_objects::Counter;
+use dormouse_scenarios::{chat_room, counter, ledger};
+use dormouse_sim::{Detail, Scenario, Seed, Suite, Violation};
+use proptest::prelude::any;
 
 const SEEDS: u64 = 2_000;
 
@@ -34,6 +36,7 @@ fn assert_found(mutation: Mutation, suite: &Suite, promises: &[&str]) {
 const ORDER: &str = "calls take effect one at a time, in an order that clients could have seen";
 const DURABLE: &str = "what was acknowledged survives a loss of power";
 const NOT_BEFORE: &str = "nothing leaves before it is durable";
+const HEARS: &str = "whoever is connected hears what he says";
 const ONCE: &str = "an object runs once at a time";
 
 #[test]
@@ -56,9 +59,86 @@ fn two_activations_of_one_object_after_a_crash_are_found() {
     assert_found(Mutation::TwoActivations, &counter::counter(), &[ONCE]);
 }
 
+/// A counter that is reached by its name, or by its id as a text.
+fn counter_by_name_and_by_id() -> Suite {
+    Scenario::new("counter_by_name_and_by_id")
+        .object::<Counter>("COUNTER")
+        .workload(any::<bool>(), 1..=20)
+        .step(|client, by_id| async move {
+            let namespace = client.env().durable_object("COUNTER")?;
+            let id = namespace.id_from_name("a")?;
+            let stub = if by_id {
+                namespace.get(&namespace.id_from_string(&id.to_string())?)?
+            } else {
+                namespace.get(&id)?
+            };
+            stub.typed::<Counter>().increment().await
+        })
+        .into_suite()
+}
+
+#[test]
+fn two_activations_of_one_object_are_found_although_they_are_called_differently() {
+    let suite = counter_by_name_and_by_id();
+    let found = Mutation::TwoActivations.during(|| {
+        (0..SEEDS)
+            .filter_map(|seed| suite.run_seed(Seed(seed), Detail::Brief).violation)
+            .find(|violation| violation.why.contains(", called Counter/"))
+    });
+    let violation = found.expect("one is reached by its name while the other lives, or by its id");
+    assert_eq!(violation.promise, ONCE, "{violation}");
+    for seed in 0..20 {
+        let violation = suite.run_seed(Seed(seed), Detail::Brief).violation;
+        assert_eq!(
+            violation, None,
+            "seed {seed}: it is the defect that was found"
+        );
+    }
+}
+
 #[test]
 fn an_input_gate_left_open_during_storage_is_found() {
     assert_found(Mutation::InputGateOpen, &counter::counter(), &[ORDER]);
+}
+
+#[test]
+fn an_attachment_that_is_not_kept_is_found() {
+    let promise = "what is attached to a socket outlives hibernation";
+    assert_found(
+        Mutation::AttachmentLost,
+        &chat_room::chat_room(),
+        &[promise, HEARS],
+    );
+}
+
+#[test]
+fn an_event_handed_to_an_activation_that_is_being_torn_down_is_found() {
+    let promise = "an object hibernates only when its sockets' events were handled";
+    assert_found(
+        Mutation::HibernatesOverSocketEvent,
+        &chat_room::chat_room(),
+        &[promise, HEARS],
+    );
+}
+
+#[test]
+fn a_close_that_is_lost_while_the_object_hibernates_is_found() {
+    let promise = "nothing sent on a connected socket is lost";
+    assert_found(
+        Mutation::CloseLostAtHibernation,
+        &chat_room::chat_room(),
+        &[promise, HEARS],
+    );
+}
+
+#[test]
+fn an_automatic_answer_that_wakes_the_object_is_found() {
+    let promise = "an answered ping wakes nobody";
+    assert_found(
+        Mutation::AutoResponseWakes,
+        &chat_room::chat_room(),
+        &[promise],
+    );
 }
 
 #[test]
@@ -69,6 +149,10 @@ fn no_defect_is_missing_here() {
         Mutation::CommitSplit,
         Mutation::TwoActivations,
         Mutation::InputGateOpen,
+        Mutation::AttachmentLost,
+        Mutation::HibernatesOverSocketEvent,
+        Mutation::CloseLostAtHibernation,
+        Mutation::AutoResponseWakes,
     ];
     assert_eq!(tested, Mutation::ALL);
 }

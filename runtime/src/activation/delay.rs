@@ -14,6 +14,7 @@ use std::{
 
 use super::{
     pins::{PinGuard, PinKind},
+    timers::Place,
     turn::Turn,
 };
 use crate::{Error, platform::LocalBoxFuture};
@@ -23,8 +24,11 @@ pub(crate) const TIMERS_MAX: usize = 10_000;
 
 /// Waits in an object's code. While it waits other events may run, and the object does not hibernate.
 ///
+/// Timers of an object run in the order in which they are due. One that is due while a critical section is open holds back every later one,
+/// also those of the section itself, which then takes too long: do not wait in a section while another call waits outside of it.
+///
 /// At most 10 000 of them may wait in one object: the next one fails the event that awaits it with a `QuotaExceededError`, as if its code had
-/// thrown it (G-2). Timers that are due together end in the order in which they were begun.
+/// thrown it (G-2).
 ///
 /// # Example
 /// ```
@@ -40,11 +44,12 @@ pub struct Delay {
     timer: Option<Timer>,
 }
 
-/// A timer that runs.
+/// A timer that is set.
 struct Timer {
-    /// Nothing once it has ended.
-    pin: Option<PinGuard>,
-    wait: LocalBoxFuture<'static, ()>,
+    _pin: PinGuard,
+    /// Completes when it is due; gone after that.
+    due: Option<LocalBoxFuture<'static, ()>>,
+    place: Place,
 }
 
 impl From<Duration> for Delay {
@@ -78,9 +83,11 @@ impl Delay {
             return None;
         }
         let clock = &activation.node.platform.clock;
+        let due = clock.now() + self.duration;
         Some(Timer {
-            pin: Some(activation.pin(PinKind::Delay(self.duration), Some(self.made_at))),
-            wait: clock.sleep_until(clock.now() + self.duration),
+            _pin: activation.pin(PinKind::Delay(self.duration), Some(self.made_at)),
+            due: Some(clock.sleep_until(due)),
+            place: activation.timers.set(due, &turn.task.scope),
         })
     }
 }
@@ -98,8 +105,12 @@ impl Future for Delay {
             self.timer = Some(timer);
         }
         let timer = self.timer.as_mut().expect("it was started");
-        std::task::ready!(timer.wait.as_mut().poll(cx));
-        timer.pin = None;
+        if let Some(due) = &mut timer.due {
+            std::task::ready!(due.as_mut().poll(cx));
+            timer.due = None;
+        }
+        std::task::ready!(timer.place.poll(cx));
+        self.timer = None;
         Poll::Ready(())
     }
 }

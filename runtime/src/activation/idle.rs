@@ -35,9 +35,10 @@ impl Ending {
 impl Activation {
     /// Nothing is pending: no handler, no critical section, no background task, no timer, no call, no write on its way to the disk.
     pub(crate) fn is_idle(&self) -> bool {
-        self.pins.is_empty()
+        self.tasks_in_flight() == 0
             && self.output.is_clear()
             && self.storage.is_idle()
+            && self.sockets_are_idle()
             && !self.has_ended()
             && !self.retiring.get()
     }
@@ -47,7 +48,9 @@ impl Activation {
         InMemory {
             object: Rc::clone(&self.label),
             pins: self.pins.list(self.node.platform.clock.now()),
-            has_unconfirmed_writes: !self.output.is_clear() || !self.storage.is_idle(),
+            has_unconfirmed_writes: !self.output.is_clear()
+                || !self.storage.is_idle()
+                || !self.sockets_are_idle(),
         }
     }
 

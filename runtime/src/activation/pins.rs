@@ -52,6 +52,8 @@ pub enum PinKind {
     WaitUntil,
     /// A timer, and how long it waits in all.
     Delay(Duration),
+    /// A socket that it listens to itself, for as long as that is open.
+    Socket,
     /// A call to another object, awaited or not: how that object is called in traces.
     Call(Rc<str>),
     /// The storage works for the object.
@@ -78,6 +80,7 @@ impl fmt::Display for PinKind {
             Self::Section => f.write_str("a critical section"),
             Self::WaitUntil => f.write_str("a task given to wait_until"),
             Self::Delay(duration) => write!(f, "a Delay of {duration:?}"),
+            Self::Socket => f.write_str("a socket that it listens to"),
             Self::Call(object) => write!(f, "a call to {object}"),
             Self::Storage => f.write_str("a storage operation"),
             Self::Task => f.write_str("a task of the runtime"),
@@ -93,7 +96,7 @@ pub struct InMemory {
     pub object: Rc<str>,
     /// What keeps it there, in the order in which it began. With nothing in here it hibernates after ten seconds.
     pub pins: Vec<Pin>,
-    /// Writes of it are still on their way to the disk.
+    /// Writes of it are still on their way to the disk, or messages to the output gate.
     pub has_unconfirmed_writes: bool,
 }
 
@@ -128,6 +131,10 @@ pub(crate) struct PinGuard {
 impl Pins {
     pub(crate) fn is_empty(&self) -> bool {
         self.held.borrow().is_empty()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.held.borrow().len()
     }
 
     /// How many timers wait.

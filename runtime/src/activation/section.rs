@@ -82,7 +82,9 @@ impl Activation {
         let parent = asked_by
             .as_ref()
             .map_or_else(|| Rc::clone(&self.input), |task| Rc::clone(&task.scope));
-        let connections = asked_by.map_or_else(Rc::default, |task| Rc::clone(&task.connections));
+        let (event, connections) = asked_by
+            .map(|task| (task.event, Rc::clone(&task.connections)))
+            .unwrap_or_default();
         let (done, result) = oneshot::channel();
         // Not the one who asked for the section: its result may be awaited elsewhere.
         let awaited_by: Rc<RefCell<Option<Rc<Task>>>> = Rc::default();
@@ -96,7 +98,7 @@ impl Activation {
             self.spawn_pinned(pin, async move {
                 let kept = place.await;
                 let section = kept.open_section();
-                let task = Task::sharing(Rc::clone(&section), connections);
+                let task = Task::sharing(event, connections, Rc::clone(&section));
                 let code = Gated::new(
                     Rc::clone(&activation),
                     Rc::clone(&task),
@@ -104,7 +106,7 @@ impl Activation {
                 );
                 let value = match activation.within_the_limit(code).await {
                     Ok(value) => value,
-                    Err(error) => return activation.reset(error.with_reset()),
+                    Err(error) => return activation.reset_by_code(error.with_reset()),
                 };
                 // Sections that the callback asked for and did not await belong to this one: it ends after them (BCW-3).
                 let last = section.enter_section().await;

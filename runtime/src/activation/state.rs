@@ -10,9 +10,9 @@ use std::{
 use super::{
     Activation,
     pins::PinKind,
-    turn::{Gated, Task, Turn, catching},
+    turn::{Background, Gated, Task, Turn, catching},
 };
-use crate::{Env, ObjectId, Result, Storage, instrument::point};
+use crate::{Env, Error, ObjectId, Result, Storage, instrument::point, platform::WallTime};
 
 /// The object's side of the runtime: who it is, what it stores, what it wants done in the background.
 ///
@@ -88,34 +88,45 @@ impl State {
     ///
     /// It has no time limit of its own (E-2). It keeps the object from being evicted, too, but for fifteen minutes at most (L-11).
     ///
+    /// It begins in this turn, when the code that calls this waits or is over: what it writes before it waits for something that is not
+    /// storage is committed together with the turn's other writes.
+    ///
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
     #[track_caller]
     pub fn wait_until(&self, task: impl Future<Output = ()> + 'static) {
         let activation = self.activation();
-        let part_of = match Turn::current() {
-            Some(Turn { task, .. }) => {
-                Task::sharing(Rc::clone(&task.scope), Rc::clone(&task.connections))
-            }
-            None => Task::new(Rc::clone(&activation.input)),
-        };
+        let turn = Turn::current().filter(|turn| Rc::ptr_eq(&turn.activation, &activation));
+        let scope = turn.as_ref().map_or_else(
+            || Rc::clone(&activation.input),
+            |turn| Rc::clone(&turn.task.scope),
+        );
+        let part_of = Task::new(scope);
         let code = catching(Rc::clone(&part_of), async move {
             task.await;
             Ok(())
         });
-        let pin = activation.pin(PinKind::WaitUntil, Some(Location::caller()));
-        let gated = Gated::new(Rc::clone(&activation), part_of, code);
         let label = Rc::clone(&activation.label);
-        activation.spawn_pinned(pin, async move {
-            if let Err(error) = gated.await {
-                // Nobody waits for it: it is noted, and that is all (E-3).
-                point!(
-                    "background_failed",
-                    object = &*label,
-                    error = error.message()
-                );
-            }
-        });
+        let background = Background {
+            pin: activation.pin(PinKind::WaitUntil, Some(Location::caller())),
+            task: part_of,
+            code: Box::pin(async move {
+                if let Err(error) = code.await {
+                    // Nobody waits for it: it is noted, and that is all (E-3).
+                    point!(
+                        "background_failed",
+                        object = &*label,
+                        error = error.message()
+                    );
+                }
+            }),
+        };
+        if turn.is_some() {
+            activation.begin_in_this_turn(background);
+        } else {
+            let Background { pin, task, code } = background;
+            activation.spawn_pinned(pin, Gated::new(Rc::clone(&activation), task, code));
+        }
     }
 
     /// Resets the object: nothing uncommitted survives, every call in flight fails with `reason` (E-6). The code that calls this
@@ -124,11 +135,30 @@ impl State {
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
     pub async fn abort(&self, reason: Option<&str>) -> std::convert::Infallible {
-        self.activation().abort(reason);
+        let text = reason.unwrap_or(ABORTED);
+        self.activation()
+            .reset_by_code(Error::from(text).with_reset());
         std::future::pending().await
     }
 
-    fn activation(&self) -> Rc<Activation> {
+    /// [`abort`](Self::abort) with options.
+    ///
+    /// # Panics
+    /// If the activation has ended; its code does not run any more then.
+    pub async fn abort_with_options(
+        &self,
+        reason: Option<&str>,
+        options: AbortOptions,
+    ) -> std::convert::Infallible {
+        if options.retry_alarm == Some(false) {
+            let text = reason.unwrap_or(ABORTED);
+            self.activation()
+                .abort_without_retry(Error::from(text).with_reset());
+        }
+        self.abort(reason).await
+    }
+
+    pub(crate) fn activation(&self) -> Rc<Activation> {
         self.activation
             .upgrade()
             .expect("an object's code runs only while its activation lives")
@@ -143,6 +173,17 @@ impl fmt::Debug for State {
     }
 }
 
+/// The original's text for an abort without a reason.
+pub(super) const ABORTED: &str = "Application called abort() to reset Durable Object.";
+
+/// Options of [`State::abort_with_options`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AbortOptions {
+    /// Whether an alarm whose handler is running fires again: it does unless this says no, and the run counts as failed (E-8). With `Some(false)`
+    /// it is removed, also if another event calls `abort`.
+    pub retry_alarm: Option<bool>,
+}
+
 /// The time that an object's code sees: it stands still during a turn (G-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date(i64);
@@ -155,6 +196,10 @@ impl Date {
     pub fn now() -> Self {
         let turn = Turn::current().expect("Date::now() is called in an object's code");
         Self(turn.activation.turn_began_at.get().as_millis())
+    }
+
+    pub(crate) fn at(time: WallTime) -> Self {
+        Self(time.as_millis())
     }
 
     /// Milliseconds since 1970-01-01T00:00Z.

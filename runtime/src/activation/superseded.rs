@@ -22,6 +22,7 @@ impl Activation {
         }
         self.entry.mark_broken(no_longer_active());
         self.leave_storage(Ending::Superseded, superseded());
+        self.let_go_of_sockets(Ending::Superseded);
         self.superseded.set(true);
         if self.pins.is_empty() {
             self.end(Ending::Superseded, no_longer_active());

@@ -9,6 +9,7 @@ use std::{cell::RefCell, fmt, rc::Rc};
 use super::id::RawId;
 use crate::{
     Error, Result,
+    alarm::Key,
     handler::{Invocation, Reply},
     node::Session,
     platform::{Leg, Link, LocalBoxFuture, Lost},
@@ -43,6 +44,14 @@ impl ObjectAddress {
     pub(crate) fn called(mut self, label: Rc<str>) -> Self {
         self.label = label;
         self
+    }
+
+    /// Under which its alarm stands in the scheduler's index.
+    pub(crate) fn alarm_key(&self) -> Key {
+        Key {
+            class: Rc::clone(&self.class),
+            id: self.id.bytes(),
+        }
     }
 
     /// How the object is called in traces: `Class/name`, or `Class/` and the first digits of its id.

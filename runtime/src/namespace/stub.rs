@@ -20,11 +20,13 @@ use super::{
 };
 use crate::{
     Error, Request, Response, Result, Value,
-    activation::{note_output, pins::PinKind, turn::Turn},
+    activation::{note_superseded_output, pins::PinKind, turn::Turn},
     gate::output::OutputGate,
-    handler::{Invocation, Reply},
+    handler::{Invocation, Reply, check_message_size},
+    instrument::point,
+    platform::{LocalBoxFuture, Spawn},
     storage::ActivationStorage,
-    value,
+    value::{self, serialized_size_of_arguments},
 };
 
 /// Who makes calls: a client, or an object whose calls wait at its output gate.
@@ -86,14 +88,27 @@ impl Stub {
     /// Sends an HTTP request to the object. The URL's host needs not exist.
     ///
     /// # Errors
-    /// What the object's handler failed with (as an error, not as a response: FT-10), or why the object could not answer.
+    /// What the object's handler failed with (as an error, not as a response: FT-10), or why the object could not answer. Redirects are
+    /// followed, to this object, unless the request says otherwise (FT-6): `TypeError: Too many redirects.` after twenty of them.
     #[track_caller]
     pub fn fetch_with_request(
         &self,
         request: Request,
     ) -> impl Future<Output = Result<Response>> + use<> {
-        let reply = self.send(request.received().map(Invocation::Fetch));
-        async move { response(reply.await) }
+        let redirects = request.redirects();
+        let connection = self.connection();
+        let reply = connection.send(request.received().map(Invocation::Fetch));
+        async move {
+            let mut response = responded(reply).await?;
+            let Some(mut redirects) = redirects else {
+                return Ok(response);
+            };
+            while let Some(request) = redirects.next(&response)? {
+                let reply = connection.send(request.received().map(Invocation::Fetch));
+                response = responded(reply).await?;
+            }
+            Ok(response)
+        }
     }
 
     /// Sends a GET request to the object.
@@ -102,18 +117,17 @@ impl Stub {
     /// `url` is not absolute; else as for [`fetch_with_request`](Self::fetch_with_request).
     #[track_caller]
     pub fn fetch_with_str(&self, url: &str) -> impl Future<Output = Result<Response>> + use<> {
-        let reply = self.send(
-            Request::new(url, crate::Method::Get)
-                .and_then(Request::received)
-                .map(Invocation::Fetch),
-        );
-        async move { response(reply.await) }
+        let sent = match Request::new(url, crate::Method::Get) {
+            Ok(request) => Ok(self.fetch_with_request(request)),
+            Err(error) => Err(error),
+        };
+        async move { sent?.await }
     }
 
     /// Calls a method by name, for those who have no typed stub. The arguments travel by value.
     ///
     /// # Errors
-    /// What the method failed with, or why the object could not answer.
+    /// What the method failed with, or why the object could not answer; if arguments or result take more than 32 MiB (RP-14).
     #[track_caller]
     pub fn call_with(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<Value> {
         self.call_typed(method, arguments)
@@ -125,9 +139,12 @@ impl Stub {
     /// What the method failed with, why the object could not answer, or that the result is no `T`.
     #[track_caller]
     pub fn call_typed<T>(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<T> {
-        let invocation = arguments.map(|arguments| Invocation::Call {
-            method: method.to_owned(),
-            arguments,
+        let invocation = arguments.and_then(|arguments| {
+            check_message_size(serialized_size_of_arguments(&arguments))?;
+            Ok(Invocation::Call {
+                method: method.to_owned(),
+                arguments,
+            })
         });
         RpcCall {
             reply: self.send(invocation),
@@ -137,14 +154,11 @@ impl Stub {
 
     #[track_caller]
     fn send(&self, invocation: Result<Invocation>) -> oneshot::Receiver<Result<Reply>> {
-        let (answer, reply) = oneshot::channel();
-        let invocation = match invocation {
-            Ok(invocation) => invocation,
-            Err(error) => {
-                let _ = answer.send(Err(error)); // the receiver is in our hands
-                return reply;
-            }
-        };
+        self.connection().send(invocation)
+    }
+
+    #[track_caller]
+    fn connection(&self) -> Connection {
         let caller = Rc::clone(&self.caller);
         let channel = Rc::clone(self.channel.get_or_init(|| {
             Rc::new(Channel::new(
@@ -153,6 +167,36 @@ impl Stub {
                 self.address.clone(),
             ))
         }));
+        Connection {
+            caller,
+            channel,
+            label: Rc::clone(self.address.label()),
+            made_at: Location::caller(),
+        }
+    }
+}
+
+/// What a call needs of its stub, which may be gone before the call is over.
+struct Connection {
+    caller: Rc<Caller>,
+    channel: Rc<Channel>,
+    /// How the object is called.
+    label: Rc<str>,
+    /// Where in the caller's code the call is made.
+    made_at: &'static Location<'static>,
+}
+
+impl Connection {
+    fn send(&self, invocation: Result<Invocation>) -> oneshot::Receiver<Result<Reply>> {
+        let (answer, reply) = oneshot::channel();
+        let invocation = match invocation {
+            Ok(invocation) => invocation,
+            Err(error) => {
+                let _ = answer.send(Err(error)); // the receiver is in our hands
+                return reply;
+            }
+        };
+        let (caller, channel) = (Rc::clone(&self.caller), Rc::clone(&self.channel));
         // Sampled now: the call waits for the writes made before it, not for later ones (GATE-10).
         let gate = caller
             .gate
@@ -160,12 +204,12 @@ impl Stub {
             .map(|gate| (gate.output.pass(), gate.storage.confirmed_batch()));
         // Awaited or not, its answer comes back into the object, which stays in memory until then (L-8).
         let of_object = Turn::current().filter(|_| gate.is_some()).map(|turn| {
-            let to = PinKind::Call(Rc::clone(self.address.label()));
+            let to = PinKind::Call(Rc::clone(&self.label));
             let place = turn
                 .task
                 .connections
                 .enter(turn.activation.node.limits.outgoing_calls_max);
-            let pin = turn.activation.pin(to, Some(Location::caller()));
+            let pin = turn.activation.pin(to, Some(self.made_at));
             (pin, place, Rc::downgrade(&turn.activation))
         });
         let host = Rc::clone(&caller.host);
@@ -182,16 +226,46 @@ impl Stub {
                 let activation = of_object
                     .as_ref()
                     .and_then(|(_, _, caller)| caller.upgrade());
-                let superseded = activation.is_some_and(|caller| caller.is_superseded());
-                note_output(&caller.label, "call", batch, true, superseded);
+                if activation.is_some_and(|caller| caller.is_superseded()) {
+                    note_superseded_output(&caller.label, "call", batch, true);
+                } else {
+                    point!(
+                        "output",
+                        object = &*caller.label,
+                        what = "call",
+                        batch = batch,
+                        ok = true
+                    );
+                }
             }
-            let _ = answer.send(channel.call(invocation).await); // the caller may not wait any more
+            let reply = channel.call(invocation).await;
+            if let Ok(Reply::Response(response)) = &reply {
+                let home = Rc::new(BesideTheCaller(Rc::clone(&caller.host)));
+                response.reached(&caller.label, home);
+            }
+            let _ = answer.send(reply); // the caller may not wait any more
             if let Some((pin, connection, _)) = of_object {
                 drop(connection);
                 pin.release();
             }
         }));
         reply
+    }
+}
+
+async fn responded(reply: oneshot::Receiver<Result<Reply>>) -> Result<Response> {
+    match settled(reply.await)? {
+        Reply::Response(response) => Ok(response),
+        Reply::Value(_) => unreachable!("a fetch is answered by a response"),
+    }
+}
+
+/// Where the tasks of a caller run.
+struct BesideTheCaller(Rc<dyn Host>);
+
+impl Spawn for BesideTheCaller {
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.0.spawn(task);
     }
 }
 
@@ -224,13 +298,6 @@ impl<T: DeserializeOwned> Future for RpcCall<T> {
 impl<T> fmt::Debug for RpcCall<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RpcCall")
-    }
-}
-
-fn response(reply: Result<Result<Reply>, oneshot::Canceled>) -> Result<Response> {
-    match settled(reply)? {
-        Reply::Response(response) => Ok(response),
-        Reply::Value(_) => unreachable!("a fetch is answered by a response"),
     }
 }
 

@@ -1,10 +1,11 @@
 //! A node: one process that owns objects, their files and their activations.
 //!
 //! [`compatibility`] says which behaviour it shows, [`folder`] what is stored in its data folder beside the objects; [`router`] finds the
-//! one activation of an object, [`overload`] says when too much waits for it, [`sweep`] throws out what nobody calls and cannot sleep,
-//! [`update`] gives objects new code, [`stored`] looks into those that sleep. [`limits`] are the settings of all that, [`outside`] what can be done
-//! to a node by hand.
+//! one activation of an object, also for its alarm ([`alarms`]); [`overload`] says when too much waits for it, [`sweep`] throws out what nobody calls
+//! and cannot sleep, [`update`] gives objects new code, [`stored`] looks into those that sleep. [`limits`] are the settings of all that, [`outside`]
+//! what can be done to a node by hand.
 
+mod alarms;
 mod compatibility;
 mod folder;
 mod limits;
@@ -34,6 +35,7 @@ pub use update::{CodeUpdate, UpdateError};
 use self::{folder::Folder, limits::Limits, outside::Next, router::Router};
 use crate::{
     DurableObject, Env, Error, Result,
+    alarm::Scheduler,
     gate::output::OutputGate,
     handler::Class,
     instrument::point,
@@ -44,8 +46,14 @@ use crate::{
     },
     object::{ObjectClass, RustClass},
     platform::{Instant, Link, LocalBoxFuture, Platform},
-    storage::{ActivationStorage, History, Left, StorageBackend, SyncFailures, WAL_BYTES_MAX},
+    storage::{
+        ActivationStorage, History, Left, OBJECT_BYTES_MAX, StorageBackend, SyncFailures,
+        WAL_BYTES_MAX,
+    },
 };
+
+/// The scheduler's index is written anew when it has grown by this part of what an object's write-ahead log may grow by.
+const ALARM_INDEX_PART: u64 = 16;
 
 /// Declares what a node serves.
 ///
@@ -68,6 +76,8 @@ use crate::{
 pub struct NodeBuilder {
     worker: String,
     wal_bytes_max: u64,
+    object_bytes_max: u64,
+    strict_storage: bool,
     history: History,
     compatibility_date: Option<String>,
     compatibility_flags: Vec<String>,
@@ -101,6 +111,7 @@ impl Drop for Objects {
         for activation in self.0.router.activations() {
             activation.evict();
         }
+        self.0.router.drop_sockets();
     }
 }
 
@@ -108,9 +119,12 @@ impl Drop for Objects {
 pub(crate) struct NodeContext {
     pub(crate) platform: Platform,
     pub(crate) router: Router,
+    pub(crate) alarms: Rc<Scheduler>,
     /// The data folder was there already: this is not the node's first life.
     pub(crate) restarted: bool,
     pub(crate) wal_bytes_max: u64,
+    pub(crate) object_bytes_max: u64,
+    pub(crate) strict_storage: bool,
     pub(crate) history: History,
     pub(crate) compatibility: Compatibility,
     pub(crate) limits: Limits,
@@ -134,6 +148,8 @@ impl NodeBuilder {
         Self {
             worker: worker.into(),
             wal_bytes_max: WAL_BYTES_MAX,
+            object_bytes_max: OBJECT_BYTES_MAX,
+            strict_storage: false,
             history: History::default(),
             compatibility_date: None,
             compatibility_flags: Vec::new(),
@@ -197,14 +213,16 @@ impl NodeBuilder {
     }
 
     /// The day whose behaviour the objects expect, as `YYYY-MM-DD`; the newest behaviour unless set. It changes what `delete_all` does to
-    /// the alarm (DEL-2).
+    /// the alarm (DEL-2), how a socket's closing is answered and limited (W-29, W-30), and what of an error reaches its caller (RP-21).
     #[must_use]
     pub fn compatibility_date(mut self, date: impl Into<String>) -> Self {
         self.compatibility_date = Some(date.into());
         self
     }
 
-    /// Single points of behaviour, whatever the date: `delete_all_deletes_alarm`, `delete_all_preserves_alarm` (DEL-2).
+    /// Single points of behaviour, whatever the date: `delete_all_deletes_alarm`, `delete_all_preserves_alarm` (DEL-2),
+    /// `web_socket_auto_reply_to_close`, `web_socket_manual_reply_to_close` (W-29), `websocket_close_reason_byte_limit` (W-30),
+    /// `enhanced_error_serialization`, `legacy_error_serialization` (RP-21).
     #[must_use]
     pub fn compatibility_flags<F: Into<String>>(
         mut self,
@@ -222,6 +240,27 @@ impl NodeBuilder {
         self
     }
 
+    /// What the database of a SQLite-backed object may take at most: 10 GB unless set, as in production. A write that does not fit fails
+    /// with `database or disk is full: SQLITE_FULL`, and mostly resets the object (LM-2); deleting makes room again. The runtime's
+    /// own tables count, the write-ahead log and the history do not. Objects on the legacy backend have no such limit.
+    #[must_use]
+    pub fn object_bytes_max(mut self, bytes: u64) -> Self {
+        self.object_bytes_max = bytes;
+        self
+    }
+
+    /// Refuses what the original lets pass but does not promise; off unless called. For tests: what fails here may fail in production one
+    /// day.
+    ///
+    /// - `get`, `put` and `delete` of more than 128 keys at once, on every backend and in transactions: a range error
+    ///   `Maximum number of key value pairs is 128. N pairs were provided.` (KV-40);
+    /// - rows of a SQL cursor, and entries of a `kv().list_as`, that are asked for after the turn in which it was made (CUR-5, KVS-5).
+    #[must_use]
+    pub fn strict_storage(mut self) -> Self {
+        self.strict_storage = true;
+        self
+    }
+
     /// How much of the past of each SQLite-backed object is kept for bookmarks: 30 days and 256 MiB unless set. It is written when the
     /// write-ahead log is moved into the database, and costs about as many bytes as were written since the last time, twice.
     #[must_use]
@@ -230,11 +269,14 @@ impl NodeBuilder {
         self
     }
 
-    /// Starts the node on its platform: reads its data folder, or makes it. Objects start when they are called.
+    /// Starts the node on its platform: reads its data folder, or makes it. Objects start when they are called, or when their alarm is due.
     ///
     /// # Errors
     /// The folder belongs to another version, is damaged or cannot be used; two bindings have one name; the compatibility date is none or a
-    /// flag is unknown. Nothing is changed then.
+    /// flag is unknown; the index of alarms is damaged. Nothing is changed then.
+    ///
+    /// # Panics
+    /// On the real platform, outside of [`real::run`](crate::platform::real::run) or another `LocalSet`, if alarms are set.
     pub fn start(self, platform: Platform) -> Result<Node, StartError> {
         let compatibility = Compatibility::new(
             self.compatibility_date.as_deref(),
@@ -263,6 +305,8 @@ impl NodeBuilder {
             }
             classes.insert(class.name().to_owned(), (class, backend));
         }
+        let tail_bytes_max = usize::try_from(self.wal_bytes_max / ALARM_INDEX_PART);
+        let alarms = Scheduler::open(&platform, tail_bytes_max.unwrap_or(usize::MAX))?;
         if !restarted || folder.namespace_count() > namespaces_before {
             folder.write(disk)?;
         }
@@ -271,7 +315,10 @@ impl NodeBuilder {
         let started_at = platform.clock.now();
         let context = NodeContext {
             platform,
+            alarms,
             wal_bytes_max: self.wal_bytes_max,
+            object_bytes_max: self.object_bytes_max,
+            strict_storage: self.strict_storage,
             history: self.history,
             compatibility,
             router: Router::default(),
@@ -287,6 +334,7 @@ impl NodeBuilder {
             sync_failures: RefCell::default(),
         };
         let context = Rc::new(context);
+        context.alarms.start(&context);
         Ok(Node {
             _objects: Rc::new(Objects(Rc::clone(&context))),
             context,
@@ -337,6 +385,12 @@ impl Node {
             activation.evict();
         }
         activations.len()
+    }
+
+    /// Delivers the alarm that was delivered last once more, as a scheduler does that was not told what became of it: an object must bear that,
+    /// since an alarm fires at least once. Returns whether there was one.
+    pub fn deliver_last_alarm_again(&self) -> bool {
+        self.context.alarms.deliver_last_again()
     }
 
     /// How many objects are in memory.

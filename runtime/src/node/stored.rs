@@ -120,6 +120,12 @@ impl NodeContext {
                 sync_failures: self.sync_failures(path),
                 now: Rc::new(move || now.get()),
                 delete_all_deletes_alarm: self.compatibility.delete_all_deletes_alarm,
+                alarms: self.alarms.sink({
+                    let address = object.address.clone();
+                    move || address.clone()
+                }),
+                bytes_max: self.object_bytes_max,
+                strict: self.strict_storage,
                 links: Rc::clone(&self.platform.links),
             },
             backend,

@@ -92,7 +92,9 @@ impl Node {
         }
         node.code_version.set(node.code_version.get() + 1);
         if max_delay.is_zero() {
-            return Ok(node.apply_update());
+            let reset = node.apply_update();
+            node.router.drop_sockets(); // those of objects that sleep as well (L-17)
+            return Ok(reset);
         }
         let clock = &node.platform.clock;
         let timer = clock.sleep_until(clock.now() + max_delay);

@@ -1,5 +1,7 @@
 //! Bookmarks: the storage's calls for the object's past. What they do stands in [`history`](super::history).
 
+use std::rc::Rc;
+
 use super::{Storage, legacy::refusals};
 use crate::Result;
 
@@ -28,11 +30,14 @@ impl Storage {
     }
 
     /// Has the object start with the state of a bookmark the next time: everything that it stores, its alarm included. Until then it goes
-    /// on as it is (PITR-3); [`State::abort`](crate::State::abort) makes it restart. Returns a bookmark of the state of now,
-    /// by which the restore can be undone.
+    /// on as it is (PITR-3), also after a `delete_all`; [`State::abort`](crate::State::abort) makes it restart. Returns a bookmark of
+    /// the state of now, by which the restore can be undone.
+    ///
+    /// Completes when that is durable, so it always suspends, and ends the turn. Other events may run meanwhile (PITR-4). Inside a
+    /// transaction it becomes durable with the transaction, and is undone with it.
     ///
     /// # Errors
-    /// If it is no bookmark of this object, or its state is not kept; if the storage is broken or shut down.
+    /// If it is no bookmark of this object, or its state is not kept; if the storage is broken, breaks meanwhile, or is shut down.
     ///
     /// # Example
     /// ```
@@ -47,8 +52,10 @@ impl Storage {
     /// ```
     pub async fn on_next_session_restore_bookmark(&self, bookmark: &str) -> Result<String> {
         self.pause_if_mutated().await;
-        self.activation
-            .sqlite(refusals::BOOKMARKS)?
-            .restore_on_next_session(bookmark)
+        let sqlite = self.activation.sqlite(refusals::BOOKMARKS)?;
+        let undo = sqlite.restore_on_next_session(bookmark)?;
+        // The abort that follows throws away what the turn wrote.
+        Rc::clone(sqlite).sync().await?;
+        Ok(undo)
     }
 }

@@ -38,11 +38,15 @@ impl ObjectStorage {
             // The original's text. Inside `transactionSync` the original fails as well, but only after everything is gone (DEL-4).
             return Err(Error::from("Cannot call deleteAll() within a transaction"));
         }
+        self.touch_alarm()?;
         let kept_alarm = if self.delete_all_deletes_alarm {
+            self.running_alarm.decide(); // nothing is left to delete when its handler ends
             None
         } else {
             self.metadata(Row::Alarm)?
         };
+        // It is no data of the object: to go back to before the deletion is what restores are for (PITR-3).
+        let armed = self.metadata(Row::Restore)?;
         self.cancel_cursors(&Error::from(CANCELED));
         self.kv_lists.cancel(CANCELED);
         let failed = |error: rusqlite::Error| self.statement_failed(&error, 0);
@@ -64,6 +68,9 @@ impl ObjectStorage {
         }
         if kept_alarm.is_some() {
             self.set_metadata(Row::Alarm, kept_alarm, Confirm::Required)?; // in the same batch (DEL-8)
+        }
+        if armed.is_some() {
+            self.set_metadata(Row::Restore, armed, Confirm::Required)?;
         }
         self.wrote();
         Ok(())

@@ -105,6 +105,11 @@ impl Durability {
         })
     }
 
+    /// Runs a task beside the syncs.
+    pub(super) fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.spawn.spawn(task);
+    }
+
     /// Calls `settle` when everything written up to now is durable, or when that has failed. May do so at once.
     pub(super) fn when_durable(self: &Rc<Self>, settle: impl FnOnce(Result<()>) + 'static) {
         let position = self.files.log_position();

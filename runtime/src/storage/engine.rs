@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     GetOptions, PutOptions, Sections, Storage, StorageBackend,
-    legacy::{Answer, Caching, LegacyStorage, Overlay, refusals},
+    legacy::{Answer, Caching, LegacyStorage, Overlay, check_pairs, refusals},
     object::{Left, ObjectStorage, StorageSetup},
     options::Bounds,
 };
@@ -35,10 +35,12 @@ pub(crate) struct ActivationStorage {
     pub(super) backend: StorageBackend,
     pub(super) sections: Rc<dyn Sections>,
     pub(super) clock: Rc<dyn Clock>,
-    object: Rc<str>,
+    pub(super) object: Rc<str>,
+    /// The object's code is held to the documented limits, and to its turns.
+    strict: bool,
     /// Alarms may be set: the class has a handler, or its constructor is running.
     alarm_handler: Cell<bool>,
-    now: Rc<dyn Fn() -> WallTime>,
+    pub(super) now: Rc<dyn Fn() -> WallTime>,
 }
 
 /// The two kinds of storage.
@@ -68,6 +70,7 @@ impl ActivationStorage {
             backend,
             sections,
             alarm_handler: Cell::new(alarm_handler),
+            strict: storage.strict,
             clock: Rc::clone(&storage.clock),
             object: Rc::clone(&storage.object),
             now: Rc::clone(&storage.now),
@@ -136,6 +139,14 @@ impl ActivationStorage {
         }
     }
 
+    /// Whether it broke because of what the application had left in it.
+    pub(crate) fn was_broken_by_application(&self) -> bool {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.broken_by_application.get(),
+            Engine::Legacy(_) => false,
+        }
+    }
+
     /// Lets alarms be set although the class may have no handler, as long as its constructor runs (AL-4).
     pub(crate) fn allow_alarms(&self, allow: bool) {
         self.alarm_handler.set(allow);
@@ -150,6 +161,16 @@ impl ActivationStorage {
         Err(Error::type_error(
             "Your Durable Object class must have an alarm() handler in order to call setAlarm()",
         ))
+    }
+
+    /// # Errors
+    /// A call names more keys than the documentation allows, and that is minded (KV-40).
+    fn check_pairs_if_strict(&self, pairs: usize) -> Result<()> {
+        if self.strict {
+            check_pairs(pairs)
+        } else {
+            Ok(())
+        }
     }
 
     /// The time of the turn.
@@ -213,9 +234,11 @@ pub(crate) const LEGACY_SUFFIX: &str = ".kv";
 /// The object has its data on the other backend: it would seem to be empty.
 fn check_backend(setup: &StorageSetup) -> Result<()> {
     let StorageSetup { path, object, .. } = setup;
-    let other = match path.strip_suffix(LEGACY_SUFFIX) {
-        Some(id) => format!("{id}{SQLITE_SUFFIX}"),
-        None => path.replace(SQLITE_SUFFIX, LEGACY_SUFFIX),
+    let with = |suffix, other| Some(format!("{}{other}", path.strip_suffix(suffix)?));
+    let Some(other) =
+        with(LEGACY_SUFFIX, SQLITE_SUFFIX).or_else(|| with(SQLITE_SUFFIX, LEGACY_SUFFIX))
+    else {
+        return Ok(()); // a name that no object of a node has
     };
     let failed = |reason: String| {
         Err(Error::from(format!(
@@ -275,6 +298,7 @@ impl Storage {
         keys: &[&str],
         options: GetOptions,
     ) -> Result<Vec<(String, Bytes)>> {
+        self.activation.check_pairs_if_strict(keys.len())?;
         let answer = match &self.activation.engine {
             Engine::Sqlite(sqlite) => {
                 let found = keys.iter().filter_map(|key| {
@@ -331,6 +355,7 @@ impl Storage {
         entries: Vec<(String, Vec<u8>)>,
         options: PutOptions,
     ) -> Result<()> {
+        self.activation.check_pairs_if_strict(entries.len())?;
         let answer = match &self.activation.engine {
             Engine::Sqlite(sqlite) => return sqlite.kv_put_multiple(&entries, options.confirm()),
             Engine::Legacy(legacy) => match &self.overlay {
@@ -343,6 +368,7 @@ impl Storage {
     }
 
     pub(super) async fn remove(&self, keys: &[&str], options: PutOptions) -> Result<usize> {
+        self.activation.check_pairs_if_strict(keys.len())?;
         let answer = match &self.activation.engine {
             Engine::Sqlite(sqlite) => {
                 return keys.iter().try_fold(0, |deleted, key| {

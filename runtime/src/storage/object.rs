@@ -10,9 +10,12 @@ use std::{
 };
 
 use super::{
+    alarm_order::AlarmOrder,
+    alarm_run::RunningAlarm,
     batch::Batch,
     durability::{Durability, SyncFailures},
     explicit::Explicit,
+    held::HeldLog,
     history::{History, Past},
     sql::{CursorState, SqliteFailure},
     sqlite::{Database, ObjectFiles},
@@ -21,6 +24,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    alarm::AlarmSink,
     gate::output::OutputGate,
     instrument::point,
     platform::{Clock, Disk, Entropy, Links, Spawn, WallTime},
@@ -28,6 +32,9 @@ use crate::{
 
 /// From how many bytes on the write-ahead log is moved into the database: about a thousand pages, as SQLite itself does.
 pub(crate) const WAL_BYTES_MAX: u64 = 4 << 20;
+
+/// What an object's database may take at most, in bytes: the documented 10 GB (6.5).
+pub(crate) const OBJECT_BYTES_MAX: u64 = 10_000_000_000;
 
 /// What the storage of an activation is made of.
 pub(crate) struct StorageSetup {
@@ -54,6 +61,12 @@ pub(crate) struct StorageSetup {
     pub(crate) sync_failures: SyncFailures,
     /// `delete_all` deletes the alarm as well (DEL-2).
     pub(crate) delete_all_deletes_alarm: bool,
+    /// The node's scheduler, for this object.
+    pub(crate) alarms: Rc<dyn AlarmSink>,
+    /// What a database may take at most, in bytes. The legacy backend has no such limit.
+    pub(crate) bytes_max: u64,
+    /// The object's code is held to the documented limits, and to its turns.
+    pub(crate) strict: bool,
 }
 
 /// How the last activation left an object's files.
@@ -68,6 +81,8 @@ pub(crate) enum Left {
 /// The storage of one activation.
 pub(crate) struct ObjectStorage {
     pub(super) object: Rc<str>,
+    /// Of the database file.
+    path: String,
     pub(super) gate: Rc<OutputGate>,
     pub(super) files: Rc<ObjectFiles>,
     pub(super) durability: Rc<Durability>,
@@ -90,9 +105,23 @@ pub(crate) struct ObjectStorage {
     cursors: RefCell<Vec<Weak<RefCell<CursorState>>>>,
     /// A critical error of SQLite broke the storage (SQLTX-11).
     pub(super) had_critical_error: Cell<bool>,
+    /// What the application left behind could not be committed.
+    pub(super) broken_by_application: Cell<bool>,
     /// From how many bytes on the log is moved into the database.
     pub(super) wal_bytes_max: Cell<u64>,
+    /// Something was committed since the end of the last turn.
+    pub(super) committed: Cell<bool>,
+    /// How many turns have ended.
+    pub(super) turns: Cell<u64>,
+    /// What outlives its turn without a promise of what it shows then is refused.
+    pub(super) strict: bool,
     pub(super) past: Past,
+    /// Between the files and the disk: commits that wait for the scheduler.
+    pub(super) held: Rc<HeldLog>,
+    pub(super) alarm_order: AlarmOrder,
+    pub(super) running_alarm: RunningAlarm,
+    /// What the files held when they were opened is not known to be durable yet.
+    pub(super) is_in_doubt: Cell<bool>,
 }
 
 impl ObjectStorage {
@@ -105,14 +134,17 @@ impl ObjectStorage {
     /// Naming the object, if the disk fails or the file is no database. The files are left as they are.
     pub(crate) fn open(setup: StorageSetup) -> Result<Rc<Self>> {
         let object = Rc::clone(&setup.object);
+        let path = setup.path.clone();
         let cannot_open = |reason: &dyn std::fmt::Display| {
             Error::from(format!(
-                "cannot open the storage of {object} ({}): {reason}",
-                setup.path
+                "cannot open the storage of {object} ({path}): {reason}"
             ))
         };
-        let files = ObjectFiles::open(&setup.disk, &setup.path, &setup.sync_failures)
+        let held = HeldLog::on(Rc::clone(&setup.disk));
+        let disk: Rc<dyn Disk> = held.clone();
+        let files = ObjectFiles::open(&disk, &setup.path, &setup.sync_failures)
             .map_err(|error| cannot_open(&error))?;
+        held.watch(files.log_id());
         let is_new = files.is_new();
         if !is_new && setup.left == Left::InDoubt {
             files.write_again().map_err(|error| cannot_open(&error))?;
@@ -128,6 +160,7 @@ impl ObjectStorage {
         let mut database =
             Database::open(&files, &setup.path, setup.entropy, Rc::clone(&setup.now))
                 .map_err(sqlite_failed)?;
+        database.bound_size(setup.bytes_max);
         // Reading the schema is what finds a damaged file. A new one was written by us a moment ago.
         let tables = if is_new {
             OwnTables::of_new()
@@ -140,13 +173,19 @@ impl ObjectStorage {
             Rc::clone(&setup.clock),
             setup.path.clone(),
         );
-        let restored = !is_new
-            && past
-                .restore_if_armed(&mut database, &object)
+        let restored = if is_new {
+            None
+        } else {
+            past.begin(&object)
                 .map_err(|error| cannot_open(&error.message()))?;
-        if restored {
+            held.hold(); // the alarm of the state to go back to may be an earlier one
+            past.restore_if_armed(&mut database, &object)
+                .map_err(|error| cannot_open(&error.message()))?
+        };
+        if restored.is_some() {
             tables.forget();
         }
+        let is_in_doubt = !is_new && setup.left == Left::InDoubt;
         let storage = Rc::new(Self {
             durability: Durability::new(
                 Rc::clone(&files),
@@ -155,6 +194,7 @@ impl ObjectStorage {
                 setup.spawn,
             ),
             object: setup.object,
+            path: setup.path,
             gate: setup.gate,
             files,
             database: RefCell::new(Ok(Rc::new(database))),
@@ -169,11 +209,37 @@ impl ObjectStorage {
             delete_all_deletes_alarm: setup.delete_all_deletes_alarm,
             cursors: RefCell::default(),
             had_critical_error: Cell::new(false),
+            broken_by_application: Cell::new(false),
             wal_bytes_max: Cell::new(setup.wal_bytes_max),
+            committed: Cell::default(),
+            turns: Cell::default(),
+            strict: setup.strict,
             past,
+            held,
+            alarm_order: AlarmOrder::new(setup.alarms),
+            running_alarm: RunningAlarm::default(),
+            is_in_doubt: Cell::new(is_in_doubt),
         });
-        if restored || !is_new && setup.left == Left::InDoubt {
-            storage.confirm_when_durable(Some(storage.gate.hold()), |_| {});
+        let alarm = match &restored {
+            Some(restored) => storage.alarm_after_restore(restored.alarm_before)?,
+            None => None,
+        };
+        if !storage.alarm_order.is_waiting() {
+            storage
+                .held
+                .release()
+                .map_err(|error| cannot_open(&error))?;
+        }
+        if restored.is_some() || is_in_doubt {
+            let weak = Rc::downgrade(&storage);
+            storage.confirm_when_durable(Some(storage.gate.hold()), move |outcome| {
+                if let (Ok(()), Some(storage)) = (outcome, weak.upgrade()) {
+                    storage.is_in_doubt.set(false);
+                    if let Some(alarm) = alarm {
+                        storage.alarm_is_durable(alarm);
+                    }
+                }
+            });
         }
         Ok(storage)
     }
@@ -223,6 +289,7 @@ impl ObjectStorage {
         self.cancel_cursors(reason);
         self.explicit.borrow_mut().clear();
         drop(database);
+        self.held.discard();
         self.batch.take()
     }
 
@@ -249,6 +316,11 @@ impl ObjectStorage {
     /// Turns a failure of a statement into the object's error, and breaks the storage if SQLite gave up the whole transaction.
     pub(super) fn statement_failed(&self, error: &rusqlite::Error, skipped: usize) -> Error {
         let failure = SqliteFailure::new(error, skipped);
+        if failure.is_damage() {
+            let error = self.damaged(&failure);
+            self.break_with(error.clone());
+            return error;
+        }
         let lost = (self.batch.borrow().is_some() || self.in_transaction())
             && self
                 .database()
@@ -258,6 +330,23 @@ impl ObjectStorage {
             self.break_with(Error::from(failure.text.as_str()).with_reset());
         }
         Error::from(failure.text)
+    }
+
+    /// The error for a database whose pages do not fit together. Nothing may be written on top of that.
+    pub(super) fn damaged(&self, failure: &SqliteFailure) -> Error {
+        let Self { object, path, .. } = self;
+        point!(
+            "storage_damaged",
+            object = &**object,
+            path = &**path,
+            reason = &*failure.text
+        );
+        tracing::error!(target: "dormouse::storage", "the storage of {object} ({path}) is damaged: {}", failure.text);
+        Error::from(format!(
+            "the storage of {object} ({path}) is damaged: {}",
+            failure.text
+        ))
+        .with_reset()
     }
 
     /// Remembers a cursor, to take its statement away at the end. Forgotten ones are tidied up before the list grows.

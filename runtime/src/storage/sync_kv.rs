@@ -26,6 +26,10 @@ const ENTRIES_AHEAD: usize = 32;
 const INVALIDATED: &str = "kv.list() iterator was invalidated because a new call to kv.list() was started. Only one kv.list() \
     iterator can exist at a time.";
 
+/// What an iterator says where turns are minded.
+const OF_ANOTHER_TURN: &str = "strict storage: this kv.list() iterator was made in a turn that has ended, and what it shows now is not \
+    specified. Read its entries before awaiting anything but storage calls that do not wait.";
+
 /// The synchronous key-value calls of a SQLite-backed object. A cheap handle.
 ///
 /// # Example
@@ -100,10 +104,12 @@ impl SyncKv {
         object.database()?;
         // A list of which it is clear beforehand that it is empty does not count as one.
         let number = bounds.as_ref().map(|_| object.kv_lists.begin());
+        let turn = object.turns.get();
         Ok(SyncKvList {
             object,
             bounds,
             number: number.unwrap_or_default(),
+            turn,
             ahead: VecDeque::new(),
             as_of: None,
             value: PhantomData,
@@ -158,6 +164,8 @@ pub struct SyncKvList<T> {
     ahead: VecDeque<(String, Vec<u8>)>,
     /// How many changes and rollbacks there had been when `ahead` was fetched.
     as_of: Option<(u64, u64)>,
+    /// In which turn it was made.
+    turn: u64,
     value: PhantomData<T>,
 }
 
@@ -167,6 +175,9 @@ impl<T: DeserializeOwned> SyncKvList<T> {
             return Ok(None);
         };
         self.object.kv_lists.check(self.number)?;
+        if self.object.strict && self.turn != self.object.turns.get() {
+            return Err(Error::from(OF_ANOTHER_TURN));
+        }
         let changes = self.object.database()?.total_changes();
         let now = (changes, self.object.tables.rollbacks());
         if self.as_of.replace(now) != Some(now) || self.ahead.is_empty() {

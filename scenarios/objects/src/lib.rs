@@ -9,11 +9,13 @@
 )]
 
 pub mod audited_counter;
+pub mod chat_room;
 pub mod counter;
 pub mod faulty;
 pub mod leader_election;
 pub mod ledger;
 pub mod mailbox;
+pub mod megaphone;
 pub mod presence;
 pub mod rate_limiter;
 pub mod user_session;
@@ -22,10 +24,12 @@ use dormouse::NodeBuilder;
 
 pub use crate::{
     audited_counter::{AuditLog, AuditedCounter},
+    chat_room::ChatRoom,
     counter::Counter,
     leader_election::LeaderElection,
     ledger::Ledger,
     mailbox::Mailbox,
+    megaphone::Megaphone,
     presence::Presence,
     rate_limiter::RateLimiter,
     user_session::UserSession,
@@ -36,10 +40,12 @@ pub fn bundled() -> NodeBuilder {
     NodeBuilder::new("dormouse")
         .object::<AuditLog>("AUDIT_LOG")
         .object::<AuditedCounter>("AUDITED_COUNTER")
+        .object::<ChatRoom>("CHAT_ROOM")
         .object::<Counter>("COUNTER")
         .object::<LeaderElection>("LEADER")
         .object::<Ledger>("LEDGER")
         .object::<Mailbox>("MAILBOX")
+        .object::<Megaphone>("MEGAPHONE")
         .object::<Presence>("PRESENCE")
         .object::<RateLimiter>("RATE_LIMITER")
         .object::<UserSession>("USER_SESSION")

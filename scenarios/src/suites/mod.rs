@@ -1,5 +1,6 @@
 //! One file for each kind of object: its model or invariants, the suite of the correct object, and those of its faulty twins.
 
+pub mod chat_room;
 pub mod counter;
 pub mod leader_election;
 pub mod ledger;

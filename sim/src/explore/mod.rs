@@ -3,7 +3,10 @@
 //! - [`command`] is the `dormouse` command; [`pool`] spreads seeds over [`worker`] processes, one for each core, so that a crash or a hang costs one
 //!   seed and not the campaign; [`watchdog`] finds the hangs;
 //! - [`test()`] is what a `#[test]` runs: its seeds one after another, in its own process;
-//! - [`report`] says what was found, [`table`] how much was searched.
+//! - [`campaign`] runs the seeds that were asked for and can be taken up again after a kill; [`tally`] is what came of it so far, and what shards are
+//!   joined from; [`report`] says what was found, [`table`] how much was searched, [`junit`] and [`github`] tell the same to CI;
+//! - [`replay`] looks at one run, with [`logs`] if wanted;
+//! - [`seeds`] and [`environment`] are how all of this is asked for.
 
 #![allow(
     clippy::disallowed_methods,
@@ -11,10 +14,20 @@
     reason = "the explorer runs worlds from outside: it has real time, threads and an environment"
 )]
 
+mod campaign;
 pub mod command;
+mod environment;
+mod github;
+mod junit;
+mod logs;
 pub mod pool;
+mod ranges;
+mod replay;
 pub mod report;
+pub mod seeds;
 mod table;
+mod tally;
+mod target;
 mod test;
 mod watchdog;
 pub mod worker;
@@ -35,7 +48,8 @@ pub struct Listed {
 }
 
 /// What is expected of a suite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Expectation {
     /// Every seed passes.
     Passes,
@@ -83,8 +97,10 @@ pub struct Summary {
     /// How many calls their clients made.
     pub calls: u64,
     /// How much virtual time passed in them.
+    #[serde(with = "tally::seconds")]
     pub simulated: Duration,
     /// How much processor time they took, about: the sum of the workers' real time.
+    #[serde(with = "tally::seconds")]
     pub worked: Duration,
     /// How often each kind of fault took effect.
     pub effects: Effects,
@@ -128,6 +144,25 @@ impl Summary {
             });
         }
     }
+}
+
+/// The promise that simulator and objects make together.
+pub(crate) const SAME_RUN: &str = "the same seed gives the same run";
+
+/// Runs one seed, and once more if asked: a trace that differs is a broken promise.
+pub(crate) fn run_repeatedly(suite: &Suite, seed: Seed, repeat: worker::Repeat) -> Run {
+    let mut run = run_seed(suite, seed, Detail::Brief);
+    if repeat == worker::Repeat::Twice {
+        let again = run_seed(suite, seed, Detail::Brief);
+        if again.hash != run.hash {
+            let why = format!(
+                "trace {:016x} the first time, {:016x} the second",
+                run.hash, again.hash
+            );
+            run.violation = Some(Violation::new(SAME_RUN, why));
+        }
+    }
+    run
 }
 
 /// The promise that runtime and simulator make for themselves.

@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Detail, Run, Seed, Suite, Texts, Violation};
+use super::replay::{Format, headline};
+use crate::{Detail, Run, Seed, Suite, Texts, Violation, trace::chrome};
 
 /// How many lines of the story are printed; the files have all of it.
 const STORY_LINES_MAX: usize = 60;
@@ -20,6 +21,7 @@ pub struct Report {
     violation: Violation,
     texts: Texts,
     hash: u64,
+    page: String,
     /// Whether another process saw the same run.
     confirmation: Confirmation,
     again: String,
@@ -52,6 +54,8 @@ impl Report {
         confirmation: Confirmation,
     ) -> Result<Self, String> {
         let run = super::run_seed(suite, seed, Detail::Full);
+        let (position, again) = (position.into(), again.into());
+        let page = Format::Html.write(&run, &headline(suite.name(), seed, &run, &again));
         let Run {
             violation: Some(violation),
             hash,
@@ -70,8 +74,8 @@ impl Report {
             plan: String::new(),
             story: String::new(),
             trace: String::new(),
+            entries: Vec::new(),
         });
-        let (position, again) = (position.into(), again.into());
         Ok(Self {
             suite: suite.name().to_owned(),
             seed,
@@ -79,12 +83,18 @@ impl Report {
             violation,
             texts,
             hash,
+            page,
             confirmation,
             again,
         })
     }
 
-    /// Writes plan and trace below `folder`; returns where.
+    /// The promise that was broken.
+    pub fn violation(&self) -> &Violation {
+        &self.violation
+    }
+
+    /// Writes plan, trace, page and report below `folder`; returns where.
     ///
     /// # Errors
     /// The files cannot be written.
@@ -94,9 +104,19 @@ impl Report {
             .join(&self.suite)
             .join(self.seed.to_string());
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("plan.json"), &self.texts.plan_json)?;
-        fs::write(folder.join("trace.txt"), &self.texts.trace)?;
-        fs::write(folder.join("report.txt"), self.text(None))?;
+        let trace_json = chrome::json(&self.texts.entries);
+        for (name, content) in [
+            ("plan.json", &self.texts.plan_json),
+            ("trace.txt", &self.texts.trace),
+            ("trace.json", &trace_json),
+            ("report.html", &self.page),
+            ("report.txt", &self.text(None)),
+        ] {
+            // Two processes may report the same seed at once: each file is that of one of them, whole.
+            let new = folder.join(format!(".{name}.{}", std::process::id()));
+            fs::write(&new, content)?;
+            fs::rename(new, folder.join(name))?;
+        }
         Ok(folder)
     }
 
@@ -152,7 +172,7 @@ impl Report {
         if let Some(files) = files {
             writeln!(
                 out,
-                "files    {}/{{plan.json,trace.txt,report.txt}}",
+                "files    {}/{{plan.json,trace.txt,trace.json,report.html,report.txt}}",
                 files.display()
             )?;
         }

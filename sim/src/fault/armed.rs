@@ -11,7 +11,10 @@ use crate::seed::Draw;
 const SLOW_SPELL: u32 = 8;
 
 /// How often each kind of fault took effect.
+///
+/// Its JSON form names the kinds (`{"power_loss": 3}`), so that one that is new does not change what the others mean.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(from = "BTreeMap<FaultKind, u64>", into = "BTreeMap<FaultKind, u64>")]
 pub struct Effects(pub(crate) [u64; FaultKind::ALL.len()]);
 
 impl Effects {
@@ -28,6 +31,26 @@ impl Effects {
         for (sum, more) in self.0.iter_mut().zip(other.0) {
             *sum += more;
         }
+    }
+}
+
+impl From<BTreeMap<FaultKind, u64>> for Effects {
+    fn from(counts: BTreeMap<FaultKind, u64>) -> Self {
+        let mut effects = Self::default();
+        for (kind, times) in counts {
+            effects.add(kind, times);
+        }
+        effects
+    }
+}
+
+impl From<Effects> for BTreeMap<FaultKind, u64> {
+    fn from(effects: Effects) -> Self {
+        let kinds = FaultKind::ALL.into_iter();
+        kinds
+            .map(|kind| (kind, effects.of(kind)))
+            .filter(|(_, times)| *times > 0)
+            .collect()
     }
 }
 

@@ -58,11 +58,15 @@ pub enum FaultKind {
     Partition,
     /// The next call is delivered twice. Not among [`Faults::all`]: objects that must stand it say so with [`Faults::and`].
     CallTwice,
+    /// One of the open sockets between two machines is cut: what is under way on it is lost, and each end hears of it in its own time.
+    CutSocket,
+    /// One direction of one of the open sockets carries nothing any more, and nobody is told before the faults are healed.
+    HalfOpenSocket,
 }
 
 impl FaultKind {
-    /// All of them.
-    pub const ALL: [Self; 21] = [
+    /// Those that happen to every object, whether it has sockets or not.
+    pub const WITHOUT_SOCKETS: [Self; 21] = [
         Self::ProcessCrash,
         Self::PowerLoss,
         Self::Hibernate,
@@ -84,6 +88,36 @@ impl FaultKind {
         Self::GiveUp,
         Self::Partition,
         Self::CallTwice,
+    ];
+
+    /// Those that happen to sockets.
+    pub const OF_SOCKETS: [Self; 2] = [Self::CutSocket, Self::HalfOpenSocket];
+
+    /// All of them.
+    pub const ALL: [Self; 23] = [
+        Self::ProcessCrash,
+        Self::PowerLoss,
+        Self::Hibernate,
+        Self::Evict,
+        Self::LoseCall,
+        Self::LoseReply,
+        Self::SlowLinks,
+        Self::SlowSync,
+        Self::FailSync,
+        Self::CodeUpdate,
+        Self::Abort,
+        Self::Supersede,
+        Self::ResetAfterException,
+        Self::ReadError,
+        Self::WriteError,
+        Self::DiskFull,
+        Self::FailKvBatch,
+        Self::Refuse,
+        Self::GiveUp,
+        Self::Partition,
+        Self::CallTwice,
+        Self::CutSocket,
+        Self::HalfOpenSocket,
     ];
 
     /// The kind in words, as in reports.
@@ -110,6 +144,8 @@ impl FaultKind {
             Self::GiveUp => "give up",
             Self::Partition => "partition",
             Self::CallTwice => "call twice",
+            Self::CutSocket => "cut socket",
+            Self::HalfOpenSocket => "half-open socket",
         }
     }
 
@@ -188,7 +224,9 @@ impl fmt::Display for Fault {
             | FaultKind::Refuse
             | FaultKind::LoseCall
             | FaultKind::LoseReply
-            | FaultKind::FailSync => Ok(()),
+            | FaultKind::FailSync
+            | FaultKind::CutSocket
+            | FaultKind::HalfOpenSocket => Ok(()),
         }
     }
 }
@@ -230,6 +268,14 @@ pub const KEY_VALUE_POINTS: [&str; 5] = [
 /// ([`Scenario::also_at`](crate::Scenario::also_at)).
 pub const DELETE_ALL_POINT: &str = "delete_all";
 
+/// The injection points of sockets: a scenario that uses some asks for them ([`Scenario::also_at`](crate::Scenario::also_at)).
+pub const SOCKET_POINTS: [&str; 4] = [
+    "socket_accept",
+    "socket_event",
+    "socket_read",
+    "socket_send",
+];
+
 /// Which faults a scenario is run with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults {
@@ -238,10 +284,11 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Every kind that any object must stand, at most six in a run: all but [`FaultKind::CallTwice`].
+    /// Every kind that any object must stand, at most six in a run: all but [`FaultKind::CallTwice`]. A scenario with sockets adds
+    /// [those of sockets](Self::and_sockets).
     pub fn all() -> Self {
         Self {
-            kinds: FaultKind::ALL.to_vec(),
+            kinds: FaultKind::WITHOUT_SOCKETS.to_vec(),
             most: 6,
         }
         .without(FaultKind::CallTwice)
@@ -269,6 +316,13 @@ impl Faults {
         if !self.kinds.contains(&kind) {
             self.kinds.push(kind);
         }
+        self
+    }
+
+    /// The faults of sockets as well.
+    #[must_use]
+    pub fn and_sockets(mut self) -> Self {
+        self.kinds.extend(FaultKind::OF_SOCKETS);
         self
     }
 

@@ -110,6 +110,7 @@ impl Oracles {
             number: 0,
             env,
             platform,
+            kept: Rc::default(),
         };
         let held = Rc::new(Cell::new(false));
         let last = Rc::new(std::cell::RefCell::new("no answer".to_owned()));

@@ -139,6 +139,7 @@ where
                 number,
                 env,
                 platform,
+                kept: Rc::default(),
             };
             (client, life)
         })

@@ -2,9 +2,12 @@
 
 use std::{rc::Rc, time::Duration};
 
-use dormouse::{CodeUpdate, Node, platform::Leg};
+use dormouse::{
+    CodeUpdate, Node,
+    platform::{Leg, SocketEnd},
+};
 
-use super::{World, current, machine::Life};
+use super::{World, current, machine::Life, sockets::SimSocket};
 use crate::{
     check::Violation,
     fault::{CODE_UPDATE_AT_ONCE_MILLIS, Fault, FaultKind, SERVER, Trigger},
@@ -46,6 +49,23 @@ impl World {
             FaultKind::Partition => self.partition(fault, by),
             FaultKind::LoseCall => self.faults.borrow_mut().lose_next(Leg::Call),
             FaultKind::LoseReply => self.faults.borrow_mut().lose_next(Leg::Reply),
+            FaultKind::CutSocket => {
+                if let Some((socket, _)) = self.draw_socket(fault.kind) {
+                    self.note_socket_fault(fault.kind, &socket);
+                    socket.cut();
+                }
+            }
+            FaultKind::HalfOpenSocket => {
+                if let Some((socket, drawn)) = self.draw_socket(fault.kind) {
+                    let from = if drawn % 2 == 0 {
+                        SocketEnd::Near
+                    } else {
+                        SocketEnd::Far
+                    };
+                    self.note_socket_fault(fault.kind, &socket);
+                    socket.silence(from);
+                }
+            }
             FaultKind::SlowLinks => {
                 self.note_fault(fault.kind);
                 self.faults.borrow_mut().slow_links(by);
@@ -215,6 +235,14 @@ impl World {
         trace
             .record(self.now(), &life.machine, "FAULT")
             .text("kind", kind);
+        self.faults.borrow_mut().effects.add(kind, 1);
+    }
+
+    fn note_socket_fault(&self, kind: FaultKind, socket: &SimSocket) {
+        self.note("FAULT", |recorder| {
+            recorder.text("kind", kind);
+            recorder.number("socket", socket.number());
+        });
         self.faults.borrow_mut().effects.add(kind, 1);
     }
 

@@ -16,13 +16,14 @@ use std::{
 
 use dormouse::{
     Host, ObjectAddress, Session,
-    platform::{Leg, Link, Links, LocalBoxFuture, Lost},
+    platform::{Leg, Link, Links, LocalBoxFuture, Lost, SocketLink},
 };
 
 use super::{
     World,
     completion::NewCompletion,
     machine::{Life, Machine},
+    sockets::SimSocket,
 };
 use crate::seed::Draw;
 
@@ -79,6 +80,10 @@ impl Links for SimLinks {
             carried: Cell::new(0),
             latest: Default::default(),
         })
+    }
+
+    fn open_socket(&self, from: &str) -> Rc<dyn SocketLink> {
+        SimSocket::open(&self.world, &self.life, from)
     }
 }
 

@@ -4,8 +4,8 @@
 //! the [`director`] for the next one; when nothing is ready, virtual time jumps to what is due next. So what a run does is a function of its
 //! plan, its seed and its tape alone, and not of the order in which the executor underneath polls its tasks.
 //!
-//! The simulated twins of the runtime's ports: [`disk`], [`links`], and the small ones in [`ports`]. What goes wrong is in [`faults`], what is asked in
-//! the end in [`rest`].
+//! The simulated twins of the runtime's ports: [`disk`], [`links`], [`sockets`], and the small ones in [`ports`]. What goes wrong is in [`faults`],
+//! what is asked in the end in [`rest`].
 
 pub(crate) mod completion;
 pub(crate) mod current;
@@ -17,12 +17,13 @@ pub(crate) mod machine;
 pub(crate) mod oracle;
 pub(crate) mod ports;
 mod rest;
+pub(crate) mod sockets;
 
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    rc::Rc,
+    rc::{Rc, Weak},
     time::Duration,
 };
 
@@ -36,9 +37,10 @@ use self::{
     machine::{Life, Machine},
     oracle::DurabilityOracle,
     ports::{SimClock, SimEntropy, SimNetwork, SimSpawn},
+    sockets::SimSocket,
 };
 use crate::{
-    check::Violation,
+    check::{Mark, Violation},
     executor::{self, Activity},
     fault::{
         Fault, FaultKind, SERVER, Trigger,
@@ -70,6 +72,9 @@ pub(crate) struct World {
     /// What is to be done to the node as soon as nothing of it is being polled.
     to_do: RefCell<Vec<Fault>>,
     links: RefCell<BTreeMap<(String, String), u64>>,
+    /// Every socket that was opened, in this order.
+    pub(crate) sockets: RefCell<Vec<Weak<SimSocket>>>,
+    sockets_made: Cell<u64>,
     serves: NodeBuilder,
     /// What a code update brings, unless it is the same again.
     next_code: RefCell<Option<NodeBuilder>>,
@@ -123,6 +128,8 @@ impl World {
             crashed: RefCell::default(),
             to_do: RefCell::default(),
             links: RefCell::default(),
+            sockets: RefCell::default(),
+            sockets_made: Cell::new(0),
             serves,
             next_code: RefCell::default(),
             code_updated: Cell::new(false),
@@ -177,7 +184,12 @@ impl World {
         self.agenda.borrow_mut().add(new)
     }
 
-    pub(crate) fn violated(&self, violation: Violation) {
+    /// Somebody saw a promise broken: at what happened last, unless the violation says otherwise.
+    pub(crate) fn violated(&self, mut violation: Violation) {
+        let events = self.trace.borrow().events().len();
+        if violation.marks.is_empty() && events > 0 {
+            violation.marks.push(Mark::Event(events - 1));
+        }
         self.violations.borrow_mut().push(violation);
     }
 
@@ -196,6 +208,44 @@ impl World {
         let number = links.entry((from.to_owned(), to.to_owned())).or_default();
         *number += 1;
         *number
+    }
+
+    pub(crate) fn next_socket(&self) -> u64 {
+        self.sockets_made.set(self.sockets_made.get() + 1);
+        self.sockets_made.get()
+    }
+
+    pub(crate) fn uses_sockets(&self) -> bool {
+        self.sockets_made.get() > 0
+    }
+
+    fn living_sockets(&self) -> Vec<Rc<SimSocket>> {
+        let mut sockets = self.sockets.borrow_mut();
+        sockets.retain(|socket| socket.strong_count() > 0);
+        sockets.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// One of the sockets between two machines that are open now; which one is drawn.
+    fn draw_socket(&self, kind: FaultKind) -> Option<(Rc<SimSocket>, u64)> {
+        let open: Vec<_> = self
+            .living_sockets()
+            .into_iter()
+            .filter(|socket| socket.is_open())
+            .collect();
+        let which = self.faults.borrow().effects.of(kind);
+        let mut draw = self.seed.draw("faults", kind.label(), which);
+        let count = u64::try_from(open.len()).ok().filter(|&count| count > 0)?;
+        let taken = usize::try_from(draw.below(count)).expect("below a length");
+        Some((Rc::clone(&open[taken]), draw.number()))
+    }
+
+    /// Whether `holder` is a client on a machine of its own; all other code runs beside the objects.
+    pub(crate) fn is_client(&self, holder: &str) -> bool {
+        let machines = self.machines.borrow();
+        machines
+            .iter()
+            .skip(1)
+            .any(|machine| *machine.name == *holder)
     }
 
     // Machines.
@@ -483,6 +533,11 @@ impl World {
         }
         self.note_fault(kind);
         life.die();
+        for socket in self.living_sockets() {
+            if socket.is_of(&life) {
+                socket.cut();
+            }
+        }
         if kind == FaultKind::PowerLoss {
             let mut draw = self
                 .seed
@@ -526,6 +581,11 @@ impl World {
             node.refuse_calls(0);
             node.repeat_calls(0, Duration::ZERO);
         }
+        for socket in self.living_sockets() {
+            if socket.is_silent() {
+                socket.cut(); // it is found out now
+            }
+        }
     }
 
     /// Ends everything, and hands out what was recorded.
@@ -541,6 +601,7 @@ impl World {
         drop(machines);
         drop(self.server.borrow_mut().take());
         drop(self.agenda.take());
+        self.sockets.borrow_mut().clear();
         self.crashed.borrow_mut().clear();
         Remains {
             trace: self.trace.take(),

@@ -18,7 +18,11 @@
 //! - `nesting`: sections awaited elsewhere, or by nobody;
 //! - `identity`: ids and names;
 //! - `storage`: what is separate, what is undone;
-//! - `backends`: the same calls on SQLite and on the legacy key-value storage.
+//! - `sockets`: `WebSockets` of both kinds, and what becomes of them;
+//! - `backends`: the same calls on SQLite and on the legacy key-value storage;
+//! - `limits`: how large an object gets, and how strictly it is held to what is documented;
+//! - `bookmarks`: the way back to a former state;
+//! - `damage`: what a damaged file does to its object and to others.
 
 #![expect(
     clippy::unused_self,
@@ -26,18 +30,22 @@
 )]
 
 mod backends;
+mod bookmarks;
 mod calls;
+mod damage;
 mod errors;
 mod flags;
 mod gates;
 mod identity;
 mod lifecycle;
+mod limits;
 mod memory;
 mod nesting;
 mod overload;
 mod reentrancy;
 mod resets;
 mod sections;
+mod sockets;
 mod storage;
 mod stored;
 mod updates;

@@ -25,6 +25,16 @@ pub(super) enum NotABookmark {
 }
 
 impl Position {
+    /// The frame of this generation, which is not an older one, that going back to the position goes back to: 0 for a later generation, which
+    /// goes as a whole.
+    pub(super) fn within(self, generation: u32) -> u32 {
+        if generation == self.generation {
+            self.frame
+        } else {
+            0
+        }
+    }
+
     /// As one number, for a row of the metadata.
     pub(super) fn packed(self) -> i64 {
         (u64::from(self.generation) << 32 | u64::from(self.frame)).cast_signed()

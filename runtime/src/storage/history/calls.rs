@@ -102,15 +102,7 @@ impl ObjectStorage {
 impl Past {
     /// The last commit.
     fn current(&self) -> Result<Position> {
-        let last = self.log()?.position();
-        let begun_anew = Position {
-            generation: last.generation + 1,
-            frame: 0,
-        };
-        // The same state, for which nothing has to be kept if the generation was too much to keep.
-        let is_gone = self.restarts_next(last)
-            && !(self.segments()?.iter()).any(|known| known.generation == last.generation);
-        Ok(if is_gone { begun_anew } else { last })
+        Ok(self.log()?.position())
     }
 
     /// The next commit.
@@ -147,13 +139,12 @@ impl Past {
         }
         for generation in position.generation..=last.generation {
             match self.segment(generation)? {
+                Some(segment) if !segment.reaches(position.within(generation)) => {
+                    return Err(not_kept_any_more());
+                }
                 Some(segment) => segment.check_pages()?,
                 None if generation == last.generation => {}
-                None => {
-                    return Err(Error::from(
-                        "The bookmark names a point that is not kept any more.",
-                    ));
-                }
+                None => return Err(not_kept_any_more()),
             }
         }
         Ok(())
@@ -164,8 +155,14 @@ impl Past {
         let now = self.now_millis();
         let log = self.log()?;
         let mut generation = log.generation();
-        let marks = self.marks_of_log(&log, self.segment(generation)?.as_ref())?;
+        let segment = self.segment(generation)?;
+        let marks = self.marks_of_log(&log, segment.as_ref())?;
         let mut commits = commits_with_times(generation, log.frames(), &marks, now);
+        let mut leads_back = true;
+        if let Some(segment) = segment {
+            commits.retain(|(_, position)| segment.reaches(position.frame));
+            leads_back = segment.reaches(0);
+        }
         if commits.is_empty() && generation == 0 && millis <= now {
             return Ok(log.position()); // nothing was ever written
         }
@@ -182,15 +179,16 @@ impl Past {
                 return Ok(*position);
             }
             let older = match generation.checked_sub(1) {
-                Some(older) => self.segment(older)?,
-                None => None,
+                Some(older) if leads_back => self.segment(older)?,
+                _ => None,
             };
             let Some(older) = older else {
                 return Err(Error::from(format!(
                     "There is no bookmark for the time {millis}: the history of this Durable Object goes from {begin} to {now}."
                 )));
             };
-            let contents = older.contents;
+            leads_back = older.reaches(0);
+            let contents = &older.contents;
             generation = contents.generation;
             commits = commits_with_times(
                 generation,
@@ -198,8 +196,13 @@ impl Past {
                 &contents.marks,
                 contents.ended,
             );
+            commits.retain(|(_, position)| older.reaches(position.frame));
         }
     }
+}
+
+fn not_kept_any_more() -> Error {
+    Error::from("The bookmark names a point that is not kept any more.")
 }
 
 /// The commits of a generation, each with the time at which it was there for sure: its mark, or a second after the mark before it, if that

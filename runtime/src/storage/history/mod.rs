@@ -22,22 +22,22 @@ mod times;
 mod wal;
 
 use std::{
-    cell::{RefCell, RefMut},
+    cell::{Cell, RefCell, RefMut},
     rc::Rc,
     time::Duration,
 };
 
 use self::{
     bookmark::{Position, tag},
-    segment::{Draft, Segment, disk_failed},
+    segment::{Draft, DraftError, Extent, Segment, damaged, disk_failed},
     times::{Mark, Times},
     wal::Log,
 };
-use super::sqlite::{ObjectFiles, PAGE_BYTES};
+use super::sqlite::{ObjectFiles, OpenFile, PAGE_BYTES};
 use crate::{
     Result,
     instrument::point,
-    platform::{Clock, Disk},
+    platform::{Clock, Disk, DiskError},
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -62,7 +62,9 @@ struct Kept {
 
 impl History {
     /// Keeps states for at least `window` as long as the files for it take no more than `bytes_max` for each object. The oldest go
-    /// first. What the current write-ahead log holds is kept in any case and not counted: it is there anyway.
+    /// first. What the current write-ahead log holds is kept in any case and not counted: it is there anyway. What one log holds when it
+    /// is moved into the database is not kept if it is too much by itself; nothing older can be restored then. On a
+    /// disk that is full nothing is thrown away: the log is moved later.
     pub const fn keep(window: Duration, bytes_max: u64) -> Self {
         Self(Some(Kept { window, bytes_max }))
     }
@@ -91,6 +93,8 @@ pub(super) struct Past {
     times: Times,
     /// The segments that are there, from the oldest on; `None` before anybody has looked.
     segments: RefCell<Option<Vec<Known>>>,
+    /// A log was moved into the database, or is about to be, while no history was kept: a file says so, durably.
+    is_unrecorded: Cell<bool>,
 }
 
 /// A segment, as far as it is kept in mind.
@@ -100,6 +104,8 @@ struct Known {
     bytes: u64,
     /// `None` for a damaged one.
     ended: Option<i64>,
+    /// One can go back across it, to older ones.
+    leads_back: bool,
 }
 
 impl Past {
@@ -117,12 +123,61 @@ impl Past {
             log: RefCell::default(),
             times: Times::new(format!("{path}-times")),
             segments: RefCell::default(),
+            is_unrecorded: Cell::default(),
             path,
         }
     }
 
+    /// A bookmark of this object, of which everything else is given.
+    #[cfg(test)]
+    pub(super) fn tag_of(&self, position: &str) -> String {
+        format!("{position}-{}", self.tag)
+    }
+
     fn is_kept(&self) -> bool {
-        self.kept.is_some()
+        self.kept.is_some() && !self.is_unrecorded.get()
+    }
+
+    /// The storage is being opened, and its files were there: if no history was kept until now, it begins here.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub(super) fn begin(&self, object: &str) -> Result<()> {
+        let unrecorded = self.unrecorded_path();
+        if self.kept.is_none() || !self.disk().exists(&unrecorded).map_err(disk_failed)? {
+            return Ok(());
+        }
+        let log = self.log()?;
+        if !log.frames().is_empty() {
+            let gap = Draft {
+                files: &self.files,
+                log: &log,
+                ended: self.now_millis(),
+                marks: Vec::new(),
+                older: None,
+                lost: 0,
+            };
+            if !self.put_away(object, &gap, Extent::Gap)? {
+                self.is_unrecorded.set(true); // no room: as without a history, for this time
+                return Ok(());
+            }
+        }
+        self.disk().delete(&unrecorded).map_err(disk_failed)
+    }
+
+    /// Notes that the database will have what the log holds, and that nothing else tells so. Returns whether there was room for it.
+    fn note_unrecorded(&self) -> Result<bool> {
+        if self.is_unrecorded.get() {
+            return Ok(true);
+        }
+        let file = match OpenFile::open(self.disk(), &self.unrecorded_path()) {
+            Ok(file) => file,
+            Err(DiskError::Full) => return Ok(false),
+            Err(error) => return Err(disk_failed(error)),
+        };
+        self.disk().barrier(file.id).map_err(disk_failed)?;
+        self.is_unrecorded.set(true);
+        Ok(true)
     }
 
     fn disk(&self) -> &Rc<dyn Disk> {
@@ -144,6 +199,11 @@ impl Past {
     /// A segment that is being written.
     fn unfinished_path(&self) -> String {
         format!("{}new", self.segments_prefix())
+    }
+
+    /// Is there if a log was moved into the database while no history was kept.
+    fn unrecorded_path(&self) -> String {
+        format!("{}off", self.segments_prefix())
     }
 
     fn times_path(&self) -> String {
@@ -182,10 +242,15 @@ impl Past {
             let Ok(generation) = u32::from_str_radix(generation, 16) else {
                 continue; // one that was never finished
             };
-            let segment = Segment::open(self.disk(), &path).ok();
+            let segment = match Segment::open(self.disk(), &path) {
+                Ok(segment) => Some(segment),
+                Err(error) if error == damaged() => None,
+                Err(error) => return Err(error), // it may be whole
+            };
             found.push(Known {
                 generation,
                 bytes: segment.as_ref().map_or(0, Segment::bytes),
+                leads_back: segment.as_ref().is_some_and(|segment| segment.reaches(0)),
                 ended: segment.map(|segment| segment.contents.ended),
             });
         }
@@ -219,22 +284,30 @@ impl Past {
         let _ = self.times.add(self.disk(), mark); // see above
     }
 
-    /// The log is about to be moved into the database: puts it away, durably. Nothing that it names is overwritten before.
+    /// The log is about to be moved into the database: puts it away, durably. Nothing that it names is overwritten before. Returns whether
+    /// the log may be moved: not if there is no room for what must be kept.
     ///
     /// # Errors
     /// The disk fails.
-    pub(super) fn before_checkpoint(&self, object: &str) -> Result<()> {
-        if !self.is_kept() {
-            return Ok(());
-        }
+    pub(super) fn before_checkpoint(&self, object: &str, armed: Option<Position>) -> Result<bool> {
+        let Some(limit) = self.kept.filter(|_| self.is_kept()) else {
+            return self.note_unrecorded();
+        };
         let log = self.log()?;
         let generation = log.generation();
         if log.frames().is_empty() {
-            return Ok(());
+            return Ok(true);
         }
-        let Ok(older) = self.segment(generation) else {
+        let all = log.position().frame;
+        let (older, lost) = match self.segment(generation) {
+            Ok(Some(gap)) if gap.is_gap() => (None, gap.contents.lost),
+            Ok(older) => {
+                let lost = older.as_ref().map_or(0, |older| older.contents.lost);
+                (older, lost)
+            }
             // It is damaged, and what its checkpoint overwrote is lost: nothing can go back before this point any more.
-            return self.delete_segments(|_| true);
+            Err(error) if error == damaged() => (None, all),
+            Err(error) => return Err(error),
         };
         let marks = self.marks_of_log(&log, older.as_ref())?;
         let draft = Draft {
@@ -243,10 +316,37 @@ impl Past {
             ended: self.now_millis(),
             marks,
             older,
+            lost,
         };
+        let extent = if lost == all {
+            Extent::Gap
+        } else if armed.is_some_and(|armed| armed.generation <= generation) {
+            draft.fits(u64::MAX)?
+        } else {
+            draft.fits(limit.bytes_max)?
+        };
+        let is_put_away = self.put_away(object, &draft, extent)?;
+        if !is_put_away {
+            point!("checkpoint_postponed", object = object);
+        }
+        Ok(is_put_away)
+    }
+
+    /// Makes a segment of a draft, durably, in place of a former one. Returns whether there was room for it.
+    fn put_away(&self, object: &str, draft: &Draft<'_>, extent: Extent) -> Result<bool> {
+        let generation = draft.log.generation();
         // Under another name at first: the segment that it may replace is the only place that has what it holds.
         let unfinished = self.unfinished_path();
-        let (file, bytes) = draft.write(&unfinished)?;
+        let (file, bytes) = match draft.write(&unfinished, extent) {
+            Ok(written) => written,
+            Err(DraftError::Failed(error)) => return Err(error),
+            Err(DraftError::Full) => {
+                if self.disk().exists(&unfinished).map_err(disk_failed)? {
+                    self.disk().delete(&unfinished).map_err(disk_failed)?; // the log may need the room
+                }
+                return Ok(false);
+            }
+        };
         point!("history_segment", object = object, generation = generation);
         self.disk().barrier(file.id).map_err(disk_failed)?;
         drop(file);
@@ -259,14 +359,15 @@ impl Past {
             generation,
             bytes,
             ended: Some(draft.ended),
+            leads_back: extent == Extent::Whole && draft.lost == 0,
         });
-        Ok(())
+        Ok(true)
     }
 
     /// The log was moved into the database. Lets go what is too old or too much, but nothing that the restore needs that is `armed`.
     /// What cannot be deleted now can be the next time.
     pub(super) fn after_checkpoint(&self, armed: Option<Position>) {
-        let Some(kept) = self.kept else {
+        let Some(kept) = self.kept.filter(|_| self.is_kept()) else {
             if armed.is_none() {
                 let _ = self.delete_everything();
             }
@@ -275,16 +376,26 @@ impl Past {
         let _ = self.times.clear(self.disk()); // if it stays, no harm is done: the marks name their generation
         let window = i64::try_from(kept.window.as_millis()).unwrap_or(i64::MAX);
         let begin = self.now_millis().saturating_sub(window);
-        let Ok(mut bytes) = self
-            .segments()
-            .map(|segments| segments.iter().map(|known| known.bytes).sum::<u64>())
-        else {
+        let sum = |segments: RefMut<'_, Vec<Known>>| {
+            let bytes = segments.iter().map(|known| known.bytes).sum::<u64>();
+            let end = segments.iter().rfind(|known| !known.leads_back);
+            let newest = segments.last();
+            (
+                bytes,
+                end.map(|end| end.generation),
+                newest.map(|newest| newest.generation),
+            )
+        };
+        let Ok((mut bytes, end, newest)) = self.segments().map(sum) else {
             return;
         };
         let _ = self.delete_segments(|known| {
             let is_armed = armed.is_some_and(|armed| known.generation >= armed.generation);
-            let is_old = known.ended.is_none_or(|ended| ended < begin);
-            let goes = !is_armed && (is_old || bytes > kept.bytes_max);
+            let is_old = known.ended.is_none_or(|ended| ended < begin)
+                || end.is_some_and(|end| known.generation < end);
+            // The log may go on after the one that was just written, and then it tells what of the log is in the database.
+            let is_newest = Some(known.generation) == newest;
+            let goes = !is_armed && !is_newest && (is_old || bytes > kept.bytes_max);
             if goes {
                 bytes -= known.bytes;
             }

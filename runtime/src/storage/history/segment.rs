@@ -7,6 +7,10 @@
 //!
 //! The contents carry a digest of themselves and one of the pages. A segment gets its name when it is whole and durable, so one that
 //! is not whole is damaged, and is never taken for less than it was.
+//!
+//! A generation that is too large to be kept leaves a segment without pages, a *gap*. Without it nobody could tell from the log alone that
+//! the database has what the log holds already: an early commit of the log played over it would give a mixture of two states. If the
+//! log goes on after that, its later commits can be kept: the segment then leads back to where the gap ended, and no further.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -24,11 +28,13 @@ use crate::{
 };
 
 /// The first bytes of every segment; the last one is the version of the format.
-const MAGIC: [u8; 8] = *b"dormhis\x01";
+const MAGIC: [u8; 8] = *b"dormhis\x02";
 
 /// Magic and the length of the contents.
 const PREFIX_BYTES: usize = 16;
 const DIGEST_BYTES: usize = 32;
+/// What the contents say of a frame.
+const FRAME_BYTES: usize = 16;
 
 /// What a segment says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +44,8 @@ pub(super) struct Contents {
     pub(super) ended: i64,
     /// The size of the database before the generation, in pages.
     pub(super) pages_before: u32,
+    /// There is no way back to before this frame: what the frames up to it overwrote was not kept. 0 if there is one.
+    pub(super) lost: u32,
     /// The pages that are kept as they were before the generation, in ascending order.
     pub(super) before: Vec<u32>,
     pub(super) frames: Vec<Frame>,
@@ -59,8 +67,41 @@ pub(super) struct Draft<'a> {
     pub(super) ended: i64,
     pub(super) marks: Vec<Mark>,
     /// The segment of the same generation that is there already: a checkpoint of it had begun, and the process died, or nothing
-    /// was committed after it. What it holds is older than what the database file holds now.
+    /// was committed after it. What it holds is older than what the database file holds now. A gap holds nothing, and is none.
     pub(super) older: Option<Segment>,
+    /// How much a segment of the same generation has lost.
+    pub(super) lost: u32,
+}
+
+/// Why a segment was not written.
+pub(super) enum DraftError {
+    /// There is no room for it.
+    Full,
+    Failed(Error),
+}
+
+impl From<Error> for DraftError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<DiskError> for DraftError {
+    fn from(error: DiskError) -> Self {
+        match error {
+            DiskError::Full => Self::Full,
+            error => Self::Failed(disk_failed(error)),
+        }
+    }
+}
+
+/// What a draft holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Everything that going back takes.
+    Whole,
+    /// Nothing but that there was something.
+    Gap,
 }
 
 impl Segment {
@@ -104,6 +145,16 @@ impl Segment {
         self.pages_at + (pages * PAGE_BYTES) as u64
     }
 
+    /// It tells only that the generation was not kept.
+    pub(super) fn is_gap(&self) -> bool {
+        self.contents.frames.is_empty()
+    }
+
+    /// There is a way back to this frame of the generation; with 0, to before it.
+    pub(super) fn reaches(&self, frame: u32) -> bool {
+        frame >= self.contents.lost
+    }
+
     /// Reads all pages and compares them with their digest.
     ///
     /// # Errors
@@ -139,30 +190,64 @@ impl Segment {
 }
 
 impl Draft<'_> {
-    /// Writes the segment to `path`, anew. It is not durable then. Returns the file and its length in bytes.
+    /// What can be kept of the generation in so many bytes.
     ///
     /// # Errors
     /// The disk fails.
-    pub(super) fn write(&self, path: &str) -> Result<(OpenFile, u64)> {
-        let disk = self.files.disk();
-        let file = OpenFile::open(disk, path).map_err(disk_failed)?;
-        disk.truncate(file.id, 0).map_err(disk_failed)?;
+    pub(super) fn fits(&self, bytes_max: u64) -> Result<Extent> {
+        let (contents, _) = self.contents(Extent::Whole)?;
+        let pages = contents.before.len() + contents.frames.len();
+        let bytes = pages_at(contents.to_bytes().len()) + (pages * PAGE_BYTES) as u64;
+        Ok(if bytes <= bytes_max {
+            Extent::Whole
+        } else {
+            Extent::Gap
+        })
+    }
+
+    /// What the segment will say about itself, without the digest of its pages, and which pages of the database go into it.
+    fn contents(&self, extent: Extent) -> Result<(Contents, BTreeMap<u32, Option<usize>>)> {
         let (pages_before, before) = self.pages_before()?;
-        let mut contents = Contents {
+        let whole = Contents {
             generation: self.log.generation(),
             ended: self.ended,
             pages_before,
+            lost: self.lost,
             before: before.keys().copied().collect(),
             frames: self.log.frames().to_vec(),
             marks: self.marks.clone(),
             pages_digest: [0; DIGEST_BYTES],
         };
+        Ok(match extent {
+            Extent::Whole => (whole, before),
+            Extent::Gap => {
+                let gap = Contents {
+                    lost: self.log.position().frame,
+                    before: Vec::new(),
+                    frames: Vec::new(),
+                    marks: Vec::new(),
+                    ..whole
+                };
+                (gap, BTreeMap::new())
+            }
+        })
+    }
+
+    /// Writes the segment to `path`, anew. It is not durable then. Returns the file and its length in bytes.
+    ///
+    /// # Errors
+    /// The disk is full, or fails.
+    pub(super) fn write(&self, path: &str, extent: Extent) -> Result<(OpenFile, u64), DraftError> {
+        let disk = self.files.disk();
+        let file = OpenFile::open(disk, path)?;
+        disk.truncate(file.id, 0)?;
+        let (mut contents, before) = self.contents(extent)?;
         let mut at = pages_at(contents.to_bytes().len());
         let mut digest = Sha256::new();
         let mut page = [0; PAGE_BYTES];
-        let mut write = |page: &[u8]| -> Result<()> {
+        let mut write = |page: &[u8]| -> Result<(), DiskError> {
             digest.update(page);
-            disk.write_at(file.id, page, at).map_err(disk_failed)?;
+            disk.write_at(file.id, page, at)?;
             at += page.len() as u64;
             Ok(())
         };
@@ -171,17 +256,15 @@ impl Draft<'_> {
                 segment.read_before(index, &mut page)?;
             } else {
                 let offset = u64::from(number - 1) * PAGE_BYTES as u64;
-                let read = disk.read_at(self.files.database_id(), &mut page, offset);
-                if read.map_err(disk_failed)? < PAGE_BYTES {
-                    return Err(Error::from("the database file ends within a page"));
+                if disk.read_at(self.files.database_id(), &mut page, offset)? < PAGE_BYTES {
+                    return Err(Error::from("the database file ends within a page").into());
                 }
             }
             write(&page)?;
         }
-        for index in 0..self.log.frames().len() {
-            let read = disk.read_at(self.files.log_id(), &mut page, page_offset(index));
-            if read.map_err(disk_failed)? < PAGE_BYTES {
-                return Err(Error::from("the log ends within a page"));
+        for index in 0..contents.frames.len() {
+            if disk.read_at(self.files.log_id(), &mut page, page_offset(index))? < PAGE_BYTES {
+                return Err(Error::from("the log ends within a page").into());
             }
             write(&page)?;
         }
@@ -193,8 +276,7 @@ impl Draft<'_> {
             &contents,
             &digest_of_contents(&contents),
         ];
-        disk.write_at(file.id, &head.concat(), 0)
-            .map_err(disk_failed)?;
+        disk.write_at(file.id, &head.concat(), 0)?;
         Ok((file, at))
     }
 
@@ -228,6 +310,7 @@ impl Contents {
         let mut bytes = Vec::new();
         bytes.extend(self.generation.to_le_bytes());
         bytes.extend(self.pages_before.to_le_bytes());
+        bytes.extend(self.lost.to_le_bytes());
         bytes.extend(self.ended.to_le_bytes());
         bytes.extend(self.pages_digest);
         for len in [self.before.len(), self.frames.len(), self.marks.len()] {
@@ -237,6 +320,7 @@ impl Contents {
             bytes.extend(page.to_le_bytes());
         }
         for frame in &self.frames {
+            // `FRAME_BYTES` of them
             bytes.extend(frame.page.to_le_bytes());
             bytes.extend(frame.commit.to_le_bytes());
             bytes.extend(frame.checksum.to_le_bytes());
@@ -256,6 +340,7 @@ impl Contents {
         };
         let generation = u32::from_le_bytes(take(4)?.try_into().ok()?);
         let pages_before = u32::from_le_bytes(take(4)?.try_into().ok()?);
+        let lost = u32::from_le_bytes(take(4)?.try_into().ok()?);
         let ended = i64::from_le_bytes(take(8)?.try_into().ok()?);
         let pages_digest = take(DIGEST_BYTES)?.try_into().ok()?;
         let mut lens = [0_usize; 3];
@@ -267,8 +352,8 @@ impl Contents {
             .chunks_exact(4)
             .map(|page| page.try_into().ok().map(u32::from_le_bytes))
             .collect::<Option<_>>()?;
-        let frames = list(lens[1], 16)?
-            .chunks_exact(16)
+        let frames = list(lens[1], FRAME_BYTES)?
+            .chunks_exact(FRAME_BYTES)
             .map(|frame| {
                 Some(Frame {
                     page: u32::from_le_bytes(frame[..4].try_into().ok()?),
@@ -285,6 +370,7 @@ impl Contents {
             generation,
             ended,
             pages_before,
+            lost,
             before,
             frames,
             marks,
@@ -321,7 +407,8 @@ fn array<const LEN: usize>(bytes: &[u8]) -> Result<[u8; LEN]> {
     bytes.try_into().map_err(|_| damaged())
 }
 
-fn damaged() -> Error {
+/// What a segment says that was changed since it was written.
+pub(super) fn damaged() -> Error {
     Error::from("a part of the history is damaged")
 }
 

@@ -66,7 +66,7 @@ pub(super) fn check_value(value: &[u8]) -> Result<()> {
 
 /// # Errors
 /// A range error with the original's text, if there are too many `pairs` for one call.
-pub(super) fn check_pairs(pairs: usize) -> Result<()> {
+pub(in crate::storage) fn check_pairs(pairs: usize) -> Result<()> {
     if pairs <= PAIRS_MAX {
         return Ok(());
     }

@@ -57,8 +57,8 @@ mod writes;
 
 use std::rc::Rc;
 
-#[cfg(test)]
 pub(crate) use alarm::{AlarmRun, AlarmRunEnd};
+pub(super) use limits::check_pairs;
 pub(crate) use overlay::Overlay;
 pub(crate) use reads::Caching;
 pub(crate) use storage::LegacyStorage;

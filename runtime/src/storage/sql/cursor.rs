@@ -21,7 +21,8 @@ use crate::{
 ///
 /// Fetches rows lazily. It may outlive the turn that made it, and other statements may run meanwhile; whether later rows
 /// show their writes is not specified (CUR-5). Better read it at once. A cursor of a *writing* statement (`... RETURNING`) that
-/// is still open at the end of the turn makes the commit impossible and resets the object (SQLTX-15).
+/// is still open at the end of the turn makes the commit impossible and resets the object (SQLTX-15). Where storage is
+/// [strict](crate::NodeBuilder::strict_storage), every cursor ends with its turn.
 ///
 /// # Example
 /// ```
@@ -50,7 +51,13 @@ pub(crate) struct CursorState {
     columns: Rc<[String]>,
     /// The storage was shut down under the cursor.
     dead: Option<Error>,
+    /// In which turn it was made.
+    turn: u64,
 }
+
+/// What a cursor says where turns are minded.
+const OF_ANOTHER_TURN: &str = "strict storage: this SQL cursor was made in a turn that has ended, and what it shows now is not specified. \
+    Read its rows before awaiting anything but storage calls that do not wait.";
 
 impl CursorState {
     /// Ends the statement: the connection is about to be closed.
@@ -87,6 +94,7 @@ impl SqlCursor {
             running: Some(running),
             ahead,
             dead: None,
+            turn: storage.turns.get(),
         };
         let cursor = Self {
             storage: Rc::clone(storage),
@@ -101,6 +109,9 @@ impl SqlCursor {
             let mut state = self.state.borrow_mut();
             if let Some(error) = &state.dead {
                 return Err(error.clone());
+            }
+            if self.storage.strict && state.turn != self.storage.turns.get() {
+                return Err(Error::from(OF_ANOTHER_TURN));
             }
             let Some(row) = state.ahead.take() else {
                 return Ok(None);

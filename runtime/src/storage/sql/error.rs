@@ -13,6 +13,7 @@ pub(crate) struct SqliteFailure {
     pub(crate) text: String,
     /// The primary result code; `SQLITE_ERROR` if the failure did not come from SQLite.
     pub(crate) code: i32,
+    extended: i32,
 }
 
 impl SqliteFailure {
@@ -27,6 +28,7 @@ impl SqliteFailure {
                 return Self {
                     text: other.to_string(),
                     code: ffi::SQLITE_ERROR,
+                    extended: ffi::SQLITE_ERROR,
                 };
             }
         };
@@ -45,7 +47,14 @@ impl SqliteFailure {
         Self {
             text,
             code: primary,
+            extended,
         }
+    }
+
+    /// The file is damaged. An index of full-text search may be so by the object's own doing, and that is no more than an error.
+    pub(crate) fn is_damage(&self) -> bool {
+        [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB].contains(&self.code)
+            && self.extended != ffi::SQLITE_CORRUPT_VTAB
     }
 
     /// After one of these SQLite may have rolled back the transaction by itself (SQLTX-11).

@@ -10,6 +10,9 @@ use crate::{Error, Result};
 /// The largest integer that a JavaScript number holds without loss: 2^53 - 1.
 const SAFE_INTEGER_MAX: i64 = (1 << 53) - 1;
 
+/// The text of workers-rs for what is beyond that.
+const TOO_LARGE: &str = "Value outside JavaScript safe integer range";
+
 /// A value of SQL: a binding, or a column of a raw row.
 ///
 /// # Example
@@ -24,7 +27,7 @@ pub enum SqlStorageValue {
     Null,
     /// Bound as 0 or 1. Never comes back: it is an integer then.
     Boolean(bool),
-    /// Bound as a REAL of the same value, rounded beyond 2^53 - 1.
+    /// Bound as a REAL of the same value; rounded beyond 2^53 - 1, with a warning.
     Integer(i64),
     /// Bound as a REAL; not-a-number is NULL.
     Float(f64),
@@ -43,7 +46,7 @@ impl SqlStorageValue {
         if (-SAFE_INTEGER_MAX..=SAFE_INTEGER_MAX).contains(&value) {
             Ok(Self::Integer(value))
         } else {
-            Err(Error::from("Value outside JavaScript safe integer range"))
+            Err(Error::from(TOO_LARGE))
         }
     }
 
@@ -86,7 +89,12 @@ impl ToSql for SqlStorageValue {
         Ok(match self {
             Self::Null => ToSqlOutput::Owned(Value::Null),
             Self::Boolean(value) => ToSqlOutput::Owned(Value::Integer(i64::from(*value))),
-            Self::Integer(value) => ToSqlOutput::Owned(Value::Real(*value as f64)),
+            Self::Integer(value) => {
+                if Self::try_from_i64(*value).is_err() {
+                    tracing::warn!(target: "dormouse::storage", "the binding {value} is rounded: {TOO_LARGE}");
+                }
+                ToSqlOutput::Owned(Value::Real(*value as f64))
+            }
             Self::Float(value) => ToSqlOutput::Owned(Value::Real(*value)), // SQLite itself makes NULL of not-a-number
             Self::String(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Self::Blob(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),

@@ -29,6 +29,7 @@ use super::{
     counting::Programs,
     counts::Counts,
     functions, handle,
+    image::PAGE_BYTES,
     statement::{About, Compiled, Resting},
     vfs::{self, Ports, Registration},
 };
@@ -53,6 +54,9 @@ const LIMITS: [(Limit, i32); 12] = [
     (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 10),
     (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
 ];
+
+/// How many pages SQLite can count.
+const PAGES_MAX: u64 = 0xffff_fffe;
 
 /// The statements of the runtime, as far as their text is fixed.
 pub(crate) mod own {
@@ -96,6 +100,8 @@ pub(crate) struct Database {
     resting: RefCell<Resting>,
     /// The object's code had something compiled.
     has_compiled: Cell<bool>,
+    /// The size that SQLite is still to be told, in pages: before the first write, because telling it reads the schema.
+    pages_max: Cell<Option<u64>>,
     programs: Programs,
     authorizer: Rc<Authorizer>,
     ports: Rc<Ports>,
@@ -144,6 +150,7 @@ impl Database {
             connection: Rc::new(connection),
             resting: RefCell::default(),
             has_compiled: Cell::default(),
+            pages_max: Cell::default(),
             programs: Programs::default(),
             authorizer,
             ports,
@@ -203,6 +210,22 @@ impl Database {
             while rows.next()?.is_some() {}
             Ok(())
         })
+    }
+
+    /// The database shall take no more than so many bytes, of which an incomplete page does not count. One that is larger stays as it is
+    /// and grows no more.
+    pub(crate) fn bound_size(&self, bytes_max: u64) {
+        let pages = (bytes_max / PAGE_BYTES as u64).clamp(1, PAGES_MAX);
+        self.pages_max.set(Some(pages));
+    }
+
+    /// Runs a statement with which writing begins.
+    pub(crate) fn run_bounded(&self, sql: &str) -> rusqlite::Result<()> {
+        if let Some(pages) = self.pages_max.get() {
+            self.run_once(&format!("PRAGMA max_page_count = {pages}"))?;
+            self.pages_max.set(None);
+        }
+        self.run(sql)
     }
 
     /// Runs statements that are rare: a rollback to a savepoint.

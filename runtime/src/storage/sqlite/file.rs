@@ -109,18 +109,25 @@ impl ObjectFiles {
     ) -> Result<Rc<Self>, DiskError> {
         let database = OpenFile::open(disk, path)?;
         let database_len = disk.len(database.id)?;
-        let mut was_empty = false;
+        let mut page = Page::Other;
         if database_len <= PAGE_BYTES as u64 {
             let mut contents = [0; PAGE_BYTES];
             let len = disk.read_at(database.id, &mut contents, 0)?;
-            let page = Page::of(&contents[..len]);
-            was_empty = page != Page::Other;
-            if page == Page::Torn {
-                disk.write_at(database.id, &empty_database(), 0)?;
-            }
+            page = Page::of(&contents[..len]);
         }
+        let was_empty = page != Page::Other;
         let log = OpenFile::open(disk, &format!("{path}{LOG_SUFFIX}"))?;
         let log_len = disk.len(log.id)?;
+        if page == Page::Torn {
+            // Before a log begins anew, everything in the one before it is in the database, durably.
+            let times = times_begun_anew(&log)?;
+            if times > 0 {
+                return Err(DiskError::Io(format!(
+                    "the database is empty or cut off, although its write-ahead log was moved into it {times} times"
+                )));
+            }
+            disk.write_at(database.id, &empty_database(), 0)?;
+        }
         Ok(Rc::new(Self {
             database,
             log,
@@ -253,6 +260,19 @@ impl ObjectFiles {
         }
     }
 }
+
+/// How often a log has begun anew, by its header; 0 if it has none.
+fn times_begun_anew(log: &OpenFile) -> Result<u32, DiskError> {
+    let mut header = [0; 16];
+    let read = log.disk.read_at(log.id, &mut header, 0)?;
+    let [magic, _, _, times] = [0, 4, 8, 12]
+        .map(|at| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
+    let is_header = read == header.len() && magic & !1 == LOG_MAGIC;
+    Ok(if is_header { times } else { 0 })
+}
+
+/// The first number of a log, but for its last bit.
+const LOG_MAGIC: u32 = 0x377f_0682;
 
 /// What SQLite appends to the database's name for its log.
 pub(super) const LOG_SUFFIX: &str = "-wal";

@@ -54,6 +54,8 @@ struct State {
     syncs: Cell<u64>,
     barriers: Cell<u64>,
     full: Cell<bool>,
+    /// What all files may take together, in bytes.
+    room: Cell<Option<usize>>,
     reads: Cell<u64>,
     fault: Cell<Option<(u64, Fault)>>,
     fault_happened: Cell<bool>,
@@ -148,7 +150,7 @@ impl State {
 
     fn change(&self, id: FileId, change: Change) -> Result<(), DiskError> {
         self.passage()?;
-        if self.full.get() && matches!(change, Change::Write(..)) {
+        if matches!(change, Change::Write(..)) && (self.full.get() || !self.has_room(id, &change)) {
             self.fault_happened.set(true);
             return Err(DiskError::Full);
         }
@@ -158,6 +160,17 @@ impl State {
         change.apply(&mut file.cached);
         file.unsynced.push((self.writes.get(), change));
         Ok(())
+    }
+
+    fn has_room(&self, id: FileId, change: &Change) -> bool {
+        let (Some(room), Change::Write(offset, data)) = (self.room.get(), change) else {
+            return true;
+        };
+        let files = self.files.borrow();
+        let taken: usize = files.values().map(|file| file.cached.len()).sum();
+        let len = files[&self.path(id)].cached.len();
+        let end = usize::try_from(*offset).expect("test files are small") + data.len();
+        taken + end.saturating_sub(len) <= room
     }
 
     /// After a failed sync the page cache takes its pages for clean: it shows them, and no later sync covers them.
@@ -205,6 +218,11 @@ impl TestDisk {
 
     pub(in crate::storage) fn fill_up(&self, full: bool) {
         self.0.full.set(full);
+    }
+
+    /// All files together take no more than so many bytes.
+    pub(super) fn give_room(&self, bytes: usize) {
+        self.0.room.set(Some(bytes));
     }
 
     /// Lets one operation fail: the one at this passage, or the read with this number.

@@ -20,17 +20,18 @@ fn node() -> Node {
 }
 
 impl Activation {
-    fn bookmark(&self) -> String {
+    pub(super) fn bookmark(&self) -> String {
         self.turn(async |storage| storage.get_current_bookmark().await)
             .expect("a bookmark")
     }
 
-    fn try_restore(&self, bookmark: &str) -> Result<String> {
-        self.turn(async |storage| storage.on_next_session_restore_bookmark(bookmark).await)
+    pub(super) fn try_restore(&self, bookmark: &str) -> Result<String> {
+        let bookmark = bookmark.to_owned();
+        self.turns(async move |storage| storage.on_next_session_restore_bookmark(&bookmark).await)
     }
 
     /// Has the next session begin with a bookmark; returns the one to undo it.
-    fn restore(&self, bookmark: &str) -> String {
+    pub(super) fn restore(&self, bookmark: &str) -> String {
         self.try_restore(bookmark).expect("it can be restored")
     }
 
@@ -38,7 +39,7 @@ impl Activation {
         self.turn(async |storage| storage.get_bookmark_for_time(millis).await)
     }
 
-    fn count(&self) -> i64 {
+    pub(super) fn count(&self) -> i64 {
         i64::from(self.get("count").unwrap_or(0))
     }
 }
@@ -97,12 +98,12 @@ pub(super) fn change(object: &Activation, number: i32) -> Result<()> {
 }
 
 /// A restored object, opened again.
-fn reopen(node: &Node, object: Activation) -> Activation {
+pub(super) fn reopen(node: &Node, object: Activation) -> Activation {
     object.crash();
     node.open()
 }
 
-fn segments(disk: &TestDisk) -> Vec<String> {
+pub(super) fn segments(disk: &TestDisk) -> Vec<String> {
     let prefix = format!("{PATH}-history-");
     Disk::list(disk, &prefix).expect("a list")
 }
@@ -312,7 +313,12 @@ fn even_without_room_for_one_segment_the_current_state_has_a_bookmark() {
         object = reopen(&node, object);
         assert_eq!(object.count(), i64::from(number));
     }
-    assert_eq!(segments(&node.disk), Vec::<String>::new());
+    // All that is left says from where on nothing is kept, and holds no page.
+    let left = segments(&node.disk).into_iter();
+    let bytes: usize = left
+        .map(|path| node.disk.contents(&path).expect("there").len())
+        .sum();
+    assert!(bytes < 4096, "{bytes}");
 }
 
 #[test]
@@ -383,10 +389,74 @@ fn a_damaged_segment_is_refused_and_harms_nothing_else() {
     node.disk.plant(&path, &whole[..whole.len() - 1]);
     let error = node.try_open().err().expect("it cannot be restored");
     let text = "cannot open the storage of Counter/a (objects/Counter/a.sqlite): \
-        cannot restore the bookmark: a part of the history is damaged";
+        cannot restore the bookmark: a part of the history is damaged; a node with `History::off()` gives the restore up";
     assert_eq!(error.message(), text);
     node.disk.plant(&path, &whole);
     assert_eq!(node.open().count(), 1);
+}
+
+#[test]
+fn a_restore_that_has_become_impossible_is_given_up_on_a_node_without_history() {
+    let mut node = node();
+    let object = node.open();
+    object.put("count", 1);
+    let first = object.bookmark();
+    for number in 2..=30 {
+        object.put("count", number);
+    }
+    object.restore(&first);
+    object.crash();
+    let path = segments(&node.disk)[1].clone();
+    node.disk.plant(&path, b"not what it was");
+    assert!(node.try_open().is_err());
+    node.history = History::off();
+    let object = node.open();
+    assert_eq!(object.count(), 30);
+    assert_eq!(object.reply(), Some(Ok(())));
+    node.history = History::default();
+    assert_eq!(reopen(&node, object).count(), 30, "it is armed no more");
+}
+
+#[test]
+fn an_armed_restore_is_durable_when_the_call_completes() {
+    let node = node();
+    let object = node.open();
+    object.put("count", 1);
+    let first = object.bookmark();
+    object.put("count", 2);
+    object.run_to_durable();
+    object.disk.hold_syncs(true);
+    let (handle, bookmark) = (object.handle.clone(), first.clone());
+    let mut arming =
+        Box::pin(async move { handle.on_next_session_restore_bookmark(&bookmark).await });
+    assert_eq!(super::poll_once(arming.as_mut()), None);
+    object.storage.end_turn();
+    object.tasks.run();
+    assert_eq!(
+        super::poll_once(arming.as_mut()),
+        None,
+        "the power could take it"
+    );
+    object.disk.hold_syncs(false);
+    object.tasks.run();
+    assert!(matches!(super::poll_once(arming.as_mut()), Some(Ok(_))));
+    // The abort that follows comes in the same turn, and throws away what the turn wrote.
+    let node = node.lose_power(Loss::Everything);
+    assert_eq!(node.open().count(), 1);
+}
+
+#[test]
+fn an_armed_restore_survives_a_delete_all() {
+    let node = node();
+    let object = node.open();
+    object.put("count", 1);
+    let first = object.bookmark();
+    object.restore(&first);
+    object
+        .turn(async |storage: Storage| storage.delete_all().await)
+        .expect("delete");
+    assert_eq!(object.get("count"), None);
+    assert_eq!(reopen(&node, object).count(), 1);
 }
 
 #[test]
@@ -502,7 +572,14 @@ fn switched_off_the_first_checkpoint_removes_what_was_kept() {
         object.put("count", number);
     }
     let files = Disk::list(&*node.disk, PATH).expect("a list");
-    assert_eq!(files, [PATH.to_owned(), format!("{PATH}-wal")]);
+    assert_eq!(
+        files,
+        [
+            PATH.to_owned(),
+            format!("{PATH}-history-off"), // empty: the log may be in the database, and nothing tells what was there before
+            format!("{PATH}-wal")
+        ]
+    );
     assert_eq!(object.count(), 29);
 }
 

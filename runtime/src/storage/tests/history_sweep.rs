@@ -74,9 +74,7 @@ impl Told {
         assert_eq!(object.reply(), Some(Ok(())), "{what}");
         let mut restores = 0;
         for (bookmark, state) in self.bookmarks.iter().rev().step_by(nth) {
-            let armed = object
-                .turn(async |storage| storage.on_next_session_restore_bookmark(bookmark).await);
-            match armed {
+            match object.try_restore(bookmark) {
                 Ok(_) => {}
                 Err(error) => {
                     let text = "The bookmark names a point that is not kept any more.";
@@ -148,9 +146,7 @@ fn prepared(back: usize) -> (Node, Vec<(String, String)>, String) {
     told.run(&node, 1..=CHANGES, &[]);
     let object = node.open();
     let (bookmark, state) = told.bookmarks[back].clone();
-    let undo = object
-        .turn(async |storage| storage.on_next_session_restore_bookmark(&bookmark).await)
-        .expect("it can be restored");
+    let undo = object.restore(&bookmark);
     told.bookmarks.push((undo, seen(&object)));
     object.run_to_durable();
     object.crash();

@@ -1,14 +1,18 @@
 //! Scenarios of one object's storage, on a disk that forgets.
 
 mod alarms;
+mod damage;
 mod delete_all;
 pub(super) mod disk;
 mod durability;
 mod fuzz;
 mod history;
+mod history_gaps;
 mod history_sweep;
 mod keys;
+mod size;
 mod sql;
+mod strict;
 mod sweep;
 mod transactions;
 
@@ -31,6 +35,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    alarm::AlarmSink,
     gate::output::OutputGate,
     platform::{Clock, Disk, Entropy, Instant, Link, Links, LocalBoxFuture, Spawn, WallTime},
 };
@@ -43,6 +48,15 @@ const NOW: i64 = 1_700_000_000_123;
 /// How many turns a test's code may take.
 const TURNS_MAX: usize = 100;
 
+/// A scheduler that does as it is told at once, for tests that are about something else.
+pub(super) struct NoScheduler;
+
+impl AlarmSink for NoScheduler {
+    fn schedule(&self, _: Option<WallTime>) -> Result<LocalBoxFuture<'static, Result<()>>> {
+        Ok(Box::pin(std::future::ready(Ok(()))))
+    }
+}
+
 /// A node with one object that can be opened again and again.
 struct Node {
     disk: Rc<TestDisk>,
@@ -50,6 +64,8 @@ struct Node {
     clock: Rc<TestClock>,
     delete_all_deletes_alarm: bool,
     wal_bytes_max: u64,
+    bytes_max: u64,
+    strict: bool,
     history: History,
 }
 
@@ -75,6 +91,8 @@ impl Node {
             clock: Rc::default(),
             delete_all_deletes_alarm: true,
             wal_bytes_max: crate::storage::WAL_BYTES_MAX,
+            bytes_max: crate::storage::OBJECT_BYTES_MAX,
+            strict: false,
             history: History::default(),
         }
     }
@@ -95,7 +113,10 @@ impl Node {
             history: self.history,
             now: Rc::new(|| WallTime::from_millis(NOW)),
             delete_all_deletes_alarm: self.delete_all_deletes_alarm,
+            bytes_max: self.bytes_max,
+            strict: self.strict,
             links: Rc::new(NoLinks),
+            alarms: Rc::new(NoScheduler),
         };
         let activation = ActivationStorage::open(ActivationSetup {
             storage: setup,
@@ -127,6 +148,8 @@ impl Node {
         Self {
             delete_all_deletes_alarm: self.delete_all_deletes_alarm,
             wal_bytes_max: self.wal_bytes_max,
+            bytes_max: self.bytes_max,
+            strict: self.strict,
             history: self.history,
             clock: Rc::clone(&self.clock),
             ..Self::with_disk(self.disk.after_power_loss(loss))
@@ -260,6 +283,10 @@ impl Spawn for Tasks {
 struct NoLinks;
 
 impl Links for NoLinks {
+    fn open_socket(&self, _: &str) -> Rc<dyn crate::platform::SocketLink> {
+        unreachable!("storage opens no sockets")
+    }
+
     fn open(&self, from: &str, to: &str) -> Rc<dyn Link> {
         unreachable!("{from} opens a link to {to}")
     }

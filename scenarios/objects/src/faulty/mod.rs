@@ -1,5 +1,6 @@
 //! Objects with bugs that a straight-line test passes. Each shows only under some schedule or fault, and each looks reasonable.
 
+mod chat;
 mod counters;
 mod leader;
 mod ledger;
@@ -8,6 +9,7 @@ mod mailbox;
 mod presence;
 mod session;
 
+pub use chat::ForgetfulRoom;
 pub use counters::{ForgetfulCounter, RacingCounter, UnconfirmedCounter};
 pub use leader::ForgetfulElection;
 pub use ledger::SplitLedger;

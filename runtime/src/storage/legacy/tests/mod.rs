@@ -92,6 +92,9 @@ impl Node {
             now: Rc::new(|| WallTime::from_millis(0)),
             links: Rc::clone(&self.links) as Rc<dyn Links>,
             delete_all_deletes_alarm: self.delete_all_deletes_alarm.get(),
+            alarms: Rc::new(crate::storage::tests::NoScheduler),
+            bytes_max: crate::storage::OBJECT_BYTES_MAX,
+            strict: false,
         })?;
         Ok(Object {
             storage,

@@ -11,6 +11,10 @@ struct SlowLinks(Rc<dyn Clock>);
 struct SlowLink(Rc<dyn Clock>);
 
 impl Links for SlowLinks {
+    fn open_socket(&self, _: &str) -> Rc<dyn crate::platform::SocketLink> {
+        unreachable!("storage opens no sockets")
+    }
+
     fn open(&self, _from: &str, _to: &str) -> Rc<dyn Link> {
         Rc::new(SlowLink(Rc::clone(&self.0)))
     }
@@ -43,6 +47,9 @@ fn open(platform: &Platform, links: Rc<dyn Links>) -> (Rc<LegacyStorage>, Rc<Out
         now: Rc::new(|| WallTime::from_millis(0)),
         links,
         delete_all_deletes_alarm: true,
+        alarms: Rc::new(crate::storage::tests::NoScheduler),
+        bytes_max: crate::storage::OBJECT_BYTES_MAX,
+        strict: false,
     });
     (storage.expect("the storage opens"), gate)
 }
