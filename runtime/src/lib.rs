@@ -61,6 +61,7 @@
 pub mod __private;
 mod activation;
 mod alarm;
+pub mod assert;
 mod error;
 mod gate;
 pub mod handler;

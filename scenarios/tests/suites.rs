@@ -1,8 +1,8 @@
 //! The suites as ordinary tests: the correct objects pass, each faulty twin is found.
 
 use dormouse_scenarios::{
-    chat_room, counter, leader_election, ledger, mailbox, presence, rate_limiter, suites,
-    user_session,
+    batcher, chat_room, counter, leader_election, ledger, mailbox, presence, rate_limiter,
+    reminders, session_expiry, suites, user_session, webhooks,
 };
 use dormouse_sim::{Detail, Seed, Suite, Violation, explore::Expectation};
 
@@ -66,6 +66,26 @@ fn everybody_in_a_chat_room_hears_everything() -> Suite {
     chat_room::chat_room()
 }
 
+#[dormouse_sim::test(seeds = 300)]
+fn a_batcher_delivers_every_item_once() -> Suite {
+    batcher::batcher()
+}
+
+#[dormouse_sim::test(seeds = 200)]
+fn reminders_come_when_they_are_due_however_many_there_are() -> Suite {
+    reminders::reminders()
+}
+
+#[dormouse_sim::test(seeds = 200)]
+fn a_session_tidies_up_after_itself() -> Suite {
+    session_expiry::session_expiry()
+}
+
+#[dormouse_sim::test(seeds = 200)]
+fn a_webhook_takes_effect_once() -> Suite {
+    webhooks::webhooks()
+}
+
 /// The first seed from `first` on that breaks a promise, and the promise.
 fn first_failure(suite: &Suite, first: u64, seeds: u64) -> Option<(u64, Violation)> {
     (first..first + seeds)
@@ -78,6 +98,14 @@ fn every_faulty_twin_is_found_and_for_the_right_reason() {
     let durable = "what was acknowledged survives a loss of power";
     let evicted = "clients cannot tell whether an object was evicted";
     let expected = [
+        (
+            "clearing_batcher",
+            vec!["every item that was accepted is delivered"],
+        ),
+        (
+            "memory_batcher",
+            vec!["every item that was accepted is delivered"],
+        ),
         ("forgetful_counter", vec![order, durable, evicted]),
         ("unconfirmed_counter", vec![order, durable]),
         ("racing_counter", vec![order]),
@@ -92,11 +120,17 @@ fn every_faulty_twin_is_found_and_for_the_right_reason() {
             "memory_limiter",
             vec!["no more pass than the limit allows", evicted],
         ),
+        (
+            "overwriting_reminders",
+            vec!["every reminder that is due is delivered"],
+        ),
+        ("latest_expiry_session", vec!["what has expired is removed"]),
         ("split_session", vec!["what has expired is not served"]),
         (
             "forgetful_room",
             vec!["whoever is connected hears what he says"],
         ),
+        ("fresh_key_webhooks", vec!["nothing takes effect twice"]),
     ];
     let faulty: Vec<_> = suites()
         .into_iter()

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     fmt::{Debug, Write as _},
     pin::pin,
     rc::Rc,
@@ -12,7 +13,8 @@ use futures_util::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    check::{Mark, Observed, Violation, activations, sockets},
+    anatomy::{self, Anatomy, Fate},
+    check::{Mark, Observed, Violation, activations, alarms, assertions, sockets},
     executor,
     fault::{FaultKind, armed::Effects},
     history::{Call, History, Moment, Outcome},
@@ -39,8 +41,16 @@ pub struct Run {
     pub lasted: Duration,
     /// How many calls the clients made.
     pub calls: usize,
+    /// How many of them were answered with a result.
+    pub answered: usize,
+    /// What became of each fault of the plan.
+    pub fates: Vec<Fate>,
+    /// How often each assertion inside objects and steps held, by its name.
+    pub assertions: BTreeMap<String, u64>,
     /// The choices that were made between events ready at the same time.
     pub tape: Tape,
+    /// What the run was made of; unless only [`Detail::Brief`] was asked for.
+    pub anatomy: Option<Anatomy>,
     /// Texts for a report; with [`Detail::Full`] only.
     pub texts: Option<Texts>,
 }
@@ -86,6 +96,8 @@ where
         effects,
         violations,
         lasted,
+        happenings,
+        fired,
     } = remains;
     let observed = Observed {
         history: &history,
@@ -96,6 +108,7 @@ where
     let violation = activations::check(&trace)
         .err()
         .or_else(|| violations.into_iter().next())
+        .or_else(|| alarms::check(&trace).err())
         .or_else(|| unanswered(&history, last_reads))
         .or_else(|| uses_sockets.then(|| sockets::check(&trace).err()).flatten())
         .or_else(|| {
@@ -124,13 +137,24 @@ where
             entries: trace.entries(),
         }
     });
+    let calls = history.calls();
+    let anatomy = (detail != Detail::Brief).then(|| {
+        let made = &calls[..calls.len() - last_reads];
+        let invoked = made.iter().map(|call| (call.client, call.index)).collect();
+        Anatomy::of(&trace, &plan.faults, &fired, invoked, happenings)
+    });
+    let is_answer = |call: &&Call<Op, Ret>| matches!(call.outcome, Outcome::Ok(_));
     Run {
         violation: violation.or(difference.map(|difference| difference.violation)),
         hash: trace.hash(),
         effects,
         lasted,
-        calls: history.calls().len(),
+        calls: calls.len(),
+        answered: calls.iter().filter(is_answer).count(),
+        fates: anatomy::fates(&plan.faults, &fired),
+        assertions: assertions::held(&trace),
         tape,
+        anatomy,
         texts,
     }
 }
@@ -157,6 +181,7 @@ where
         plan.tape.clone(),
         scenario.serves.clone(),
     );
+    world.direct(plan.order.clone(), plan.redraw);
     let heal_at = Duration::from_millis(plan.heal_at);
     world.faults.borrow_mut().heals_at(heal_at);
     world.set_next_code(scenario.next_code.clone());
@@ -189,6 +214,11 @@ where
         world
             .drive(quiet, || world.now() >= quiet || world.has_violations())
             .await;
+        goes_on = !world.has_violations();
+    }
+    if goes_on && scenario.rest > Duration::ZERO {
+        let rested = world.now().max(heal_at) + scenario.rest;
+        world.drive(rested, || world.has_violations()).await;
         goes_on = !world.has_violations();
     }
     if goes_on {
@@ -282,6 +312,7 @@ where
                     client.sleep(Duration::from_millis(pause)).await;
                 }
                 let invoked = moment(&world);
+                world.faults.borrow_mut().invoked(number, index);
                 note(&world, &name, "invoke", |recorder| {
                     recorder.text("op", format_args!("{op:?}"));
                 });
@@ -412,6 +443,31 @@ fn story(trace: &crate::trace::Trace) -> String {
                 "{} comes into memory",
                 event.text("object").unwrap_or_default()
             ),
+            "alarm_durable" => match event.number("at").filter(|at| *at > 0) {
+                Some(at) => format!(
+                    "{} has its alarm set for {}",
+                    event.text("object").unwrap_or_default(),
+                    alarms::at_in_words(at)
+                ),
+                None => format!(
+                    "{} has no alarm any more",
+                    event.text("object").unwrap_or_default()
+                ),
+            },
+            "alarm_start" => format!(
+                "{} alarm (retry {})",
+                event.text("object").unwrap_or_default(),
+                event.number("retry_count").unwrap_or_default()
+            ),
+            "alarm_done" => format!(
+                "{} alarm {}",
+                event.text("object").unwrap_or_default(),
+                if event.is_true("ok") {
+                    "succeeds"
+                } else {
+                    "fails"
+                }
+            ),
             "activation_end" => format!(
                 "{} leaves memory ({})",
                 event.text("object").unwrap_or_default(),
@@ -440,7 +496,11 @@ impl Run {
             effects: Effects::default(),
             lasted: Duration::ZERO,
             calls: 0,
+            answered: 0,
+            fates: Vec::new(),
+            assertions: BTreeMap::new(),
             tape: Tape::new(),
+            anatomy: None,
             texts: None,
         }
     }

@@ -17,24 +17,24 @@ use dormouse::{
     DurableObject, Env, Error, NodeBuilder, ObjectClass, Result, Rpc, Storage, StorageBackend,
     platform::{LocalBoxFuture, Platform},
 };
-use proptest::{
-    collection,
-    prelude::{BoxedStrategy, Just, Strategy, prop_oneof},
-};
+use proptest::prelude::{BoxedStrategy, Just, Strategy, prop_oneof};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     check::Check,
     client_socket::ClientSocket,
-    fault::{FaultKind, Faults, KEY_VALUE_POINTS, POINTS},
+    fault::{ALARM_POINTS, FaultKind, Faults, KEY_VALUE_POINTS, POINTS},
     oracles::{Eventually, Oracles, PendingWork, boxed},
-    plan::{Generator, Plan, PlanError, Step},
+    plan::{Generator, OpTree, Plan, PlanError, StepTree, TypedTree},
     run::{self, Run},
     seed::Seed,
 };
 
 /// When faults end, in milliseconds of virtual time, unless a scenario says otherwise ([`Scenario::heal_at`]).
 const HEAL_AT_MILLIS: u64 = 60_000;
+
+/// How long a scenario with alarms goes on after its clients.
+const REST_OF_ALARMS: Duration = Duration::from_mins(15);
 
 /// Logs are kept short, so that checkpoints happen in ordinary runs and crashes happen in them.
 const WAL_BYTES_MAX: u64 = 64 << 10;
@@ -49,9 +49,13 @@ pub struct Scenario<Op, Ret> {
     workload: Option<(BoxedStrategy<Op>, RangeInclusive<usize>)>,
     pauses: BoxedStrategy<u64>,
     faults: Faults,
+    /// The modules of the objects: what stands there is what this scenario is about.
+    modules: Vec<String>,
     /// The injection points at which faults may fire.
     points: Vec<&'static str>,
     pub(crate) heal_at: u64,
+    /// How much time passes between the end of the workload and the last reads, once everything is healed.
+    pub(crate) rest: Duration,
     #[expect(
         clippy::type_complexity,
         reason = "a boxed closure, named nowhere else"
@@ -81,8 +85,10 @@ where
             workload: None,
             pauses: pause().boxed(),
             faults: Faults::all(),
+            modules: Vec::new(),
             points: POINTS.to_vec(),
             heal_at: HEAL_AT_MILLIS,
+            rest: Duration::ZERO,
             step: None,
             finally: Vec::new(),
             checks: Vec::new(),
@@ -107,11 +113,25 @@ where
         backend: StorageBackend,
     ) -> Self {
         self.serves = self.serves.object_on::<T>(binding, backend);
+        let class = std::any::type_name::<T>();
+        let module = class.rsplit_once("::").map_or(class, |(module, _)| module);
+        self = self.asserts_in(module);
         if backend == StorageBackend::KeyValue {
             self.also_at(KEY_VALUE_POINTS)
         } else {
             self
         }
+    }
+
+    /// Expects the assertions of this module and of those in it to be met, besides those of the objects' own modules; `module_path!()` for
+    /// assertions in the scenario's steps. What never held over a whole exploration is named at its end
+    /// ([`dormouse::assert`]).
+    #[must_use]
+    pub fn asserts_in(mut self, module: &str) -> Self {
+        if !self.modules.iter().any(|known| known == module) {
+            self.modules.push(module.to_owned());
+        }
+        self
     }
 
     /// Lets faults fire at these injection points, besides those that every workload passes ([`POINTS`]).
@@ -162,6 +182,27 @@ where
     #[must_use]
     pub fn heal_at(mut self, at: Duration) -> Self {
         self.heal_at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// The objects set alarms. What can happen to alarms may go wrong as well ([`FaultKind::OF_ALARMS`]), faults may fire at the points of an
+    /// alarm's life ([`ALARM_POINTS`]), and when the clients are done and everything is healed, time goes on for a quarter of an hour before the
+    /// last reads: long enough for an alarm that failed to be tried again.
+    #[must_use]
+    pub fn alarms(mut self) -> Self {
+        if !self.faults.is_none() {
+            for kind in FaultKind::OF_ALARMS {
+                self.faults = self.faults.and(kind);
+            }
+        }
+        self.rest = REST_OF_ALARMS;
+        self.also_at(ALARM_POINTS)
+    }
+
+    /// How much time passes between the end of the workload and the last reads, once everything is healed: none, unless set.
+    #[must_use]
+    pub fn rest(mut self, rest: Duration) -> Self {
+        self.rest = rest;
         self
     }
 
@@ -310,12 +351,15 @@ where
         }
         let (op, calls) = self.workload.clone().expect("a scenario has a workload");
         assert!(self.step.is_some(), "a scenario has a step");
-        let step = (self.pauses.clone(), op).prop_map(|(pause, op)| Step { pause, op });
-        let steps =
-            collection::vec(collection::vec(step, calls), self.clients..=self.clients).boxed();
-        let faults = self.faults.strategy(self.clients, self.points.clone());
+        let generator = Generator {
+            clients: self.clients,
+            calls,
+            pauses: self.pauses.clone(),
+            op,
+            faults: self.faults.strategy(self.clients, self.points.clone()),
+        };
         Suite(Rc::new(Typed {
-            generator: Generator::new(steps, faults),
+            generator,
             scenario: self,
         }))
     }
@@ -343,7 +387,9 @@ pub struct Suite(Rc<dyn Runs>);
 pub enum Detail {
     /// The verdict, the hash and the figures.
     Brief,
-    /// The texts for a report as well.
+    /// What the run was made of as well ([`Anatomy`](crate::anatomy::Anatomy)).
+    Anatomy,
+    /// All that, and the texts for a report.
     Full,
 }
 
@@ -353,6 +399,9 @@ trait Runs {
     fn plan(&self, seed: Seed) -> String;
     fn run_seed(&self, seed: Seed, detail: Detail) -> Run;
     fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError>;
+    fn op_trees(&self, seed: Seed) -> Vec<Vec<Box<dyn OpTree>>>;
+    fn modules(&self) -> &[String];
+    fn understands(&self, plan: &str) -> Result<(), PlanError>;
 }
 
 struct Typed<Op, Ret> {
@@ -399,6 +448,22 @@ where
             detail,
         ))
     }
+
+    fn op_trees(&self, seed: Seed) -> Vec<Vec<Box<dyn OpTree>>> {
+        let erased = |step: StepTree<Op>| Box::new(TypedTree(step.op)) as Box<dyn OpTree>;
+        let clients = self.generator.trees(seed).into_iter();
+        clients
+            .map(|steps| steps.into_iter().map(erased).collect())
+            .collect()
+    }
+
+    fn modules(&self) -> &[String] {
+        &self.scenario.modules
+    }
+
+    fn understands(&self, plan: &str) -> Result<(), PlanError> {
+        Plan::<Op>::from_json(plan, self.scenario.name).map(drop)
+    }
 }
 
 impl Suite {
@@ -428,6 +493,24 @@ impl Suite {
     /// It was made by another version, for another suite, or is damaged.
     pub fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError> {
         self.0.run_plan(plan, detail)
+    }
+
+    /// Finds out whether a saved plan can be run.
+    ///
+    /// # Errors
+    /// It was made by another version, for another suite, or is damaged.
+    pub fn understands(&self, plan: &str) -> Result<(), PlanError> {
+        self.0.understands(plan)
+    }
+
+    /// The generated operations of a seed's clients, as they can still be made simpler.
+    pub(crate) fn op_trees(&self, seed: Seed) -> Vec<Vec<Box<dyn OpTree>>> {
+        self.0.op_trees(seed)
+    }
+
+    /// The modules whose assertions this suite is expected to meet.
+    pub(crate) fn modules(&self) -> &[String] {
+        self.0.modules()
     }
 }
 

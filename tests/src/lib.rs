@@ -49,6 +49,9 @@ mod book {
     #[doc = include_str!("../../book/src/storage.md")]
     mod storage {}
 
+    #[doc = include_str!("../../book/src/alarms.md")]
+    mod alarms {}
+
     #[doc = include_str!("../../book/src/websockets.md")]
     mod websockets {}
 
@@ -57,6 +60,9 @@ mod book {
 
     #[doc = include_str!("../../book/src/reading-a-failure.md")]
     mod reading_a_failure {}
+
+    #[doc = include_str!("../../book/src/shrinking.md")]
+    mod shrinking {}
 
     #[doc = include_str!("../../book/src/looking-at-a-run.md")]
     mod looking_at_a_run {}

@@ -263,7 +263,8 @@ fn the_page_of_a_race_says_what_was_broken_and_shows_where() {
             .entries
             .len();
         assert!(page.text("#promise").await.contains(&violation.promise));
-        assert_eq!(page.text("#why").await, violation.why);
+        let why = page.ask("document.getElementById('why').textContent").await;
+        assert_eq!(why, violation.why);
         assert!(
             page.text("#again")
                 .await

@@ -132,14 +132,7 @@ impl Activation {
     /// # Errors
     /// The storage is closed or fails: the activation ends.
     async fn handle_alarm(self: &Rc<Self>, info: AlarmInfo) -> Result<AlarmEnd> {
-        let clock = &self.node.platform.clock;
-        // The wall clock may have jumped back since the scheduler looked: no handler sees a time before its alarm's.
-        while let early = info.scheduled_time - self.turn_began_at.get().as_millis()
-            && early > 0
-        {
-            let early = Duration::from_millis(early.unsigned_abs()).min(CLOCK_CHECKED_AFTER);
-            clock.sleep_until(clock.now() + early).await;
-        }
+        self.wait_until_due(info).await;
         if self.storage.arm_alarm(info.scheduled()).await? == Arming::Canceled {
             return Ok(AlarmEnd::Canceled);
         }
@@ -149,6 +142,7 @@ impl Activation {
             self.storage.end_alarm(HandlerEnd::Succeeded)?;
             return Ok(AlarmEnd::NoHandler);
         }
+        self.wait_until_due(info).await; // arming may have taken its time
         if let Some(running) = &mut *self.alarm_runs.running.borrow_mut() {
             running.started = true;
         }
@@ -159,6 +153,7 @@ impl Activation {
             now = traced(Some(self.turn_began_at.get())),
             retry_count = info.retry_count
         );
+        let clock = &self.node.platform.clock;
         let limit = clock.sleep_until(clock.now() + HANDLER_TIME_MAX);
         let task = Turn::current().expect("an alarm is handled in a turn").task;
         let handler = catching(task, self.instance().alarm(info));
@@ -185,6 +180,19 @@ impl Activation {
         } else {
             self.storage.end_alarm(HandlerEnd::Failed)?;
             Ok(AlarmEnd::Failed(Failure::Counted))
+        }
+    }
+
+    /// The wall clock may have jumped back since the scheduler looked: no handler sees a time before its alarm's.
+    async fn wait_until_due(&self, info: AlarmInfo) {
+        let clock = &self.node.platform.clock;
+        loop {
+            let early = info.scheduled_time - self.turn_began_at.get().as_millis();
+            if early <= 0 {
+                return;
+            }
+            let early = Duration::from_millis(early.unsigned_abs()).min(CLOCK_CHECKED_AFTER);
+            clock.sleep_until(clock.now() + early).await;
         }
     }
 

@@ -314,6 +314,7 @@ impl Activation {
                 CURRENT.set(self.0.take());
             }
         }
+        let _in_logs = self.span.enter();
         self.turn_began_at.set(self.node.platform.clock.wall());
         self.turns.set(self.turns.get() + 1);
         point!("turn", object = &*self.label, event = task.event);
@@ -327,9 +328,7 @@ impl Activation {
             self.begin_background();
             value
         };
-        let outcome = self
-            .span
-            .in_scope(|| catch_unwind(AssertUnwindSafe(whole_turn)));
+        let outcome = catch_unwind(AssertUnwindSafe(whole_turn));
         drop(leave);
         if outcome.is_ok() && !self.has_ended() {
             self.storage.end_turn();

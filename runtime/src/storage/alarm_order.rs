@@ -81,6 +81,25 @@ impl AlarmOrder {
         self.under_way.get() > 0
     }
 
+    /// Looks whether the scheduler would wake the object in time for the alarm that its files hold, and sees to it if not. It always would,
+    /// unless its index was lost: the rule holds after every crash. Then this is the last chance to learn of it.
+    ///
+    /// # Errors
+    /// The scheduler's.
+    pub(super) fn repair(&self, object: &str, at: Option<WallTime>) -> Result<()> {
+        let scheduled = self.sink.scheduled();
+        if is_earlier(at, scheduled) {
+            point!(
+                "alarm_repaired",
+                object = object,
+                at = traced(at),
+                scheduled = traced(scheduled)
+            );
+            drop(self.sink.schedule(at)?);
+        }
+        Ok(())
+    }
+
     /// The last alarm that is known to be durable.
     pub(super) fn durable(&self) -> Option<WallTime> {
         self.durable.get()

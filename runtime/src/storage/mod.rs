@@ -38,7 +38,7 @@ mod sqlite;
 mod sync_kv;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transaction;
 
 pub use alarm::ScheduledTime;

@@ -221,8 +221,18 @@ impl ObjectStorage {
             is_in_doubt: Cell::new(is_in_doubt),
         });
         let alarm = match &restored {
-            Some(restored) => storage.alarm_after_restore(restored.alarm_before)?,
-            None => None,
+            Some(restored) => {
+                let before = restored.alarm_before;
+                storage.alarm_order.repair(&object, before)?;
+                storage.alarm_after_restore(before)?
+            }
+            None if is_new => None,
+            None => {
+                storage.know_alarm()?;
+                let found = storage.alarm_order.durable();
+                storage.alarm_order.repair(&object, found)?;
+                None
+            }
         };
         if !storage.alarm_order.is_waiting() {
             storage

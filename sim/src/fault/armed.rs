@@ -57,7 +57,10 @@ impl From<Effects> for BTreeMap<FaultKind, u64> {
 /// The faults of one run.
 #[derive(Debug, Default)]
 pub(crate) struct ArmedFaults {
-    at_points: Vec<Fault>,
+    /// With their places in the plan.
+    at_points: Vec<(usize, Fault)>,
+    /// How often the points of those that wait for a call had been passed when it was made.
+    passed_before: BTreeMap<usize, u64>,
     passages: BTreeMap<(Rc<str>, &'static str), u64>,
     lose_next: [bool; 2],
     slow_links: Option<Duration>,
@@ -80,6 +83,8 @@ pub(crate) struct ArmedFaults {
     calm: bool,
     /// From when on there are no faults; those that last do not last longer.
     heal_at: Option<Duration>,
+    next_alarm_late: Option<Duration>,
+    lose_next_alarm: bool,
     healed: bool,
     pub(crate) effects: Effects,
 }
@@ -89,15 +94,33 @@ impl ArmedFaults {
     pub(crate) fn new(faults: &[Fault]) -> Self {
         let at_points = faults
             .iter()
-            .filter(|fault| matches!(fault.trigger, Trigger::Point { .. }));
+            .cloned()
+            .enumerate()
+            .filter(|(_, fault)| !matches!(fault.trigger, Trigger::At(_)));
         Self {
-            at_points: at_points.cloned().collect(),
+            at_points: at_points.collect(),
             ..Self::default()
         }
     }
 
-    /// Counts a passage of a point, and returns the faults that fire at it.
-    pub(crate) fn pass(&mut self, on: &Rc<str>, point: &'static str) -> Vec<Fault> {
+    /// The client with this number makes its call with this index, from 0 on.
+    pub(crate) fn invoked(&mut self, client: usize, index: usize) {
+        for (place, fault) in &self.at_points {
+            if let Trigger::After(after) = &fault.trigger
+                && (after.client, after.call) == (client, index + 1)
+            {
+                let passed = self
+                    .passages
+                    .iter()
+                    .find(|((machine, name), _)| **machine == *after.machine && *name == after.name)
+                    .map_or(0, |(_, times)| *times);
+                self.passed_before.entry(*place).or_insert(passed);
+            }
+        }
+    }
+
+    /// Counts a passage of a point, and returns the faults that fire at it, with their places in the plan.
+    pub(crate) fn pass(&mut self, on: &Rc<str>, point: &'static str) -> Vec<(usize, Fault)> {
         if self.at_points.is_empty() {
             return Vec::new();
         }
@@ -105,13 +128,20 @@ impl ArmedFaults {
         *passage += 1;
         let passage = *passage;
         let mut fired = Vec::new();
-        self.at_points.retain(|fault| {
-            let Trigger::Point { machine, name, nth } = &fault.trigger else {
-                return false;
+        let passed_before = &self.passed_before;
+        self.at_points.retain(|(place, fault)| {
+            let (machine, name, nth) = match &fault.trigger {
+                Trigger::At(_) => return false,
+                Trigger::Point { machine, name, nth } => (machine, name, Some(*nth)),
+                Trigger::After(after) => {
+                    let before = passed_before.get(place);
+                    let nth = before.map(|before| before + after.nth);
+                    (&after.machine, &after.name, nth)
+                }
             };
-            let fires = *nth == passage && name == point && **machine == **on;
+            let fires = nth == Some(passage) && name == point && **machine == **on;
             if fires {
-                fired.push(fault.clone());
+                fired.push((*place, fault.clone()));
             }
             !fires
         });
@@ -132,6 +162,8 @@ impl ArmedFaults {
         self.partitions.clear();
         self.give_up_after = None;
         self.expected.clear();
+        self.next_alarm_late = None;
+        self.lose_next_alarm = false;
         self.healed = true;
     }
 
@@ -249,6 +281,24 @@ impl ArmedFaults {
         };
         self.effects.add(kind, 1);
         Some(kind)
+    }
+
+    pub(crate) fn delay_next_alarm(&mut self, by: Duration) {
+        self.next_alarm_late = Some(by);
+    }
+
+    pub(crate) fn lose_next_alarm(&mut self) {
+        self.lose_next_alarm = true;
+    }
+
+    /// By how much an alarm that fires now is late.
+    pub(crate) fn alarm_is_late(&mut self) -> Option<Duration> {
+        self.next_alarm_late.take()
+    }
+
+    /// Whether an alarm that fires now, or the end of one that is told now, is lost.
+    pub(crate) fn loses_alarm(&mut self) -> bool {
+        std::mem::take(&mut self.lose_next_alarm)
     }
 
     /// Whether the connection of a message that leaves now is lost.

@@ -58,6 +58,14 @@ pub enum FaultKind {
     Partition,
     /// The next call is delivered twice. Not among [`Faults::all`]: objects that must stand it say so with [`Faults::and`].
     CallTwice,
+    /// The next alarm reaches its object late.
+    AlarmLate,
+    /// The alarm that was delivered last is delivered once more, after a while.
+    AlarmTwice,
+    /// The next alarm does not reach its object, or its end not the scheduler: a failure that is not the object's.
+    AlarmLost,
+    /// The node's wall clock jumps, forward or back. Monotonic time goes on.
+    ClockJump,
     /// One of the open sockets between two machines is cut: what is under way on it is lost, and each end hears of it in its own time.
     CutSocket,
     /// One direction of one of the open sockets carries nothing any more, and nobody is told before the faults are healed.
@@ -65,36 +73,8 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// Those that happen to every object, whether it has sockets or not.
-    pub const WITHOUT_SOCKETS: [Self; 21] = [
-        Self::ProcessCrash,
-        Self::PowerLoss,
-        Self::Hibernate,
-        Self::Evict,
-        Self::LoseCall,
-        Self::LoseReply,
-        Self::SlowLinks,
-        Self::SlowSync,
-        Self::FailSync,
-        Self::CodeUpdate,
-        Self::Abort,
-        Self::Supersede,
-        Self::ResetAfterException,
-        Self::ReadError,
-        Self::WriteError,
-        Self::DiskFull,
-        Self::FailKvBatch,
-        Self::Refuse,
-        Self::GiveUp,
-        Self::Partition,
-        Self::CallTwice,
-    ];
-
-    /// Those that happen to sockets.
-    pub const OF_SOCKETS: [Self; 2] = [Self::CutSocket, Self::HalfOpenSocket];
-
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::ProcessCrash,
         Self::PowerLoss,
         Self::Hibernate,
@@ -116,9 +96,19 @@ impl FaultKind {
         Self::GiveUp,
         Self::Partition,
         Self::CallTwice,
+        Self::AlarmLate,
+        Self::AlarmTwice,
+        Self::AlarmLost,
+        Self::ClockJump,
         Self::CutSocket,
         Self::HalfOpenSocket,
     ];
+
+    /// Those that only happen to objects with alarms.
+    pub const OF_ALARMS: [Self; 3] = [Self::AlarmLate, Self::AlarmTwice, Self::AlarmLost];
+
+    /// Those that only happen to sockets.
+    pub const OF_SOCKETS: [Self; 2] = [Self::CutSocket, Self::HalfOpenSocket];
 
     /// The kind in words, as in reports.
     pub const fn label(self) -> &'static str {
@@ -146,6 +136,10 @@ impl FaultKind {
             Self::CallTwice => "call twice",
             Self::CutSocket => "cut socket",
             Self::HalfOpenSocket => "half-open socket",
+            Self::AlarmLate => "alarm late",
+            Self::AlarmTwice => "alarm twice",
+            Self::AlarmLost => "alarm lost",
+            Self::ClockJump => "clock jump",
         }
     }
 
@@ -173,11 +167,28 @@ pub enum Trigger {
     Point {
         /// The machine whose passages count: `server`, `client-1`, ...
         machine: String,
-        /// The point's name: one of [`POINTS`], [`KEY_VALUE_POINTS`] or [`DELETE_ALL_POINT`].
+        /// The point's name: one of [`POINTS`], [`KEY_VALUE_POINTS`], [`ALARM_POINTS`] or [`DELETE_ALL_POINT`].
         name: String,
         /// Which passage of it on that machine, counted from 1 over the whole run, restarts included.
         nth: u64,
     },
+    /// At a passage of an injection point, counted from a call on: it stays where it is when calls before that one are taken out.
+    After(AfterCall),
+}
+
+/// A passage of an injection point, counted from when a client makes a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AfterCall {
+    /// The client's number, from 1 on.
+    pub client: usize,
+    /// Which of its calls, from 1 on.
+    pub call: usize,
+    /// The machine whose passages count.
+    pub machine: String,
+    /// The point's name.
+    pub name: String,
+    /// Which passage, counted from 1 from the call on.
+    pub nth: u64,
 }
 
 /// One fault of a plan.
@@ -201,6 +212,20 @@ impl fmt::Display for Fault {
             Trigger::Point { machine, name, nth } => {
                 write!(f, "{} at passage {nth} of {name} on {machine}", self.kind)?;
             }
+            Trigger::After(after) => {
+                let AfterCall {
+                    client,
+                    call,
+                    machine,
+                    name,
+                    nth,
+                } = after;
+                let kind = self.kind;
+                write!(
+                    f,
+                    "{kind} at passage {nth} of {name} on {machine} after call {call} of client-{client}"
+                )?;
+            }
         }
         match self.kind {
             FaultKind::ProcessCrash | FaultKind::PowerLoss => {
@@ -213,6 +238,8 @@ impl fmt::Display for Fault {
             }
             FaultKind::CodeUpdate => write!(f, ", deferred by {} ms at most", self.millis),
             FaultKind::GiveUp | FaultKind::CallTwice => write!(f, ", after {} ms", self.millis),
+            FaultKind::AlarmLate | FaultKind::AlarmTwice => write!(f, ", {} ms later", self.millis),
+            FaultKind::ClockJump => write!(f, " by {} ms", clock_jump(self.millis)),
             FaultKind::Hibernate
             | FaultKind::Evict
             | FaultKind::Abort
@@ -225,6 +252,7 @@ impl fmt::Display for Fault {
             | FaultKind::LoseCall
             | FaultKind::LoseReply
             | FaultKind::FailSync
+            | FaultKind::AlarmLost
             | FaultKind::CutSocket
             | FaultKind::HalfOpenSocket => Ok(()),
         }
@@ -264,6 +292,22 @@ pub const KEY_VALUE_POINTS: [&str; 5] = [
     "kv_read",
 ];
 
+/// The injection points of an alarm's life, in its order: the object asks the scheduler, which writes its index and makes it durable; the
+/// change is committed with the turn and durable; the alarm fires, is armed, its handler runs and ends, and its end is told. They are drawn where a
+/// scenario has alarms ([`Scenario::alarms`](crate::Scenario::alarms)).
+pub const ALARM_POINTS: [&str; 10] = [
+    "alarm_request",
+    "alarm_indexed",
+    "alarm_index_durable",
+    "alarm_commit",
+    "alarm_durable",
+    "alarm_fire",
+    "alarm_arm",
+    "alarm_start",
+    "alarm_done",
+    "alarm_end",
+];
+
 /// The injection point of a `delete_all` on SQLite. Few objects ever pass it, so a scenario asks for it
 /// ([`Scenario::also_at`](crate::Scenario::also_at)).
 pub const DELETE_ALL_POINT: &str = "delete_all";
@@ -284,11 +328,19 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Every kind that any object must stand, at most six in a run: all but [`FaultKind::CallTwice`]. A scenario with sockets adds
-    /// [those of sockets](Self::and_sockets).
+    /// Every kind that any object must stand, at most six in a run. A scenario with alarms adds those that happen to alarms, one with sockets
+    /// [those of sockets](Self::and_sockets). Jumps of the clock and second deliveries ([`FaultKind::CallTwice`]) are for those who ask for them
+    /// ([`and`](Self::and)): what an object promises about time rarely survives the ones, and many a correct object not the others.
     pub fn all() -> Self {
+        let kinds = FaultKind::ALL.into_iter();
         Self {
-            kinds: FaultKind::WITHOUT_SOCKETS.to_vec(),
+            kinds: kinds
+                .filter(|kind| {
+                    !FaultKind::OF_ALARMS.contains(kind)
+                        && !FaultKind::OF_SOCKETS.contains(kind)
+                        && *kind != FaultKind::ClockJump
+                })
+                .collect(),
             most: 6,
         }
         .without(FaultKind::CallTwice)
@@ -310,6 +362,13 @@ impl Faults {
         }
     }
 
+    /// The faults of sockets as well.
+    #[must_use]
+    pub fn and_sockets(mut self) -> Self {
+        self.kinds.extend(FaultKind::OF_SOCKETS);
+        self
+    }
+
     /// This kind as well.
     #[must_use]
     pub fn and(mut self, kind: FaultKind) -> Self {
@@ -319,11 +378,8 @@ impl Faults {
         self
     }
 
-    /// The faults of sockets as well.
-    #[must_use]
-    pub fn and_sockets(mut self) -> Self {
-        self.kinds.extend(FaultKind::OF_SOCKETS);
-        self
+    pub(crate) fn is_none(&self) -> bool {
+        self.kinds.is_empty()
     }
 
     /// All but this kind.
@@ -402,6 +458,12 @@ fn nth() -> impl Strategy<Value = u64> {
 
 fn millis() -> impl Strategy<Value = u64> {
     prop_oneof![3 => 1..50_u64, 2 => 50..2_000_u64, 1 => 2_000..40_000_u64]
+}
+
+/// By how much a fault of this size moves the wall clock, in milliseconds: odd ones back, even ones forward, up to half a day.
+pub(crate) fn clock_jump(millis: u64) -> i64 {
+    let by = i64::try_from(millis).unwrap_or(i64::MAX).min(43_200_000);
+    if millis % 2 == 1 { -by } else { by }
 }
 
 /// The machine that runs the objects.

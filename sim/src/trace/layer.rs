@@ -145,23 +145,22 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
-        let now = current::get().map(|(world, _)| moment(world.now()));
-        write!(writer, "{} ", now.as_deref().unwrap_or("-"))?;
-        for span in context
-            .event_scope()
-            .into_iter()
-            .flat_map(|scope| scope.from_root())
-        {
+        // Not from the span: a filter may have left that out.
+        match current::get() {
+            Some((world, life)) => write!(writer, "{} {} ", moment(world.now()), life.machine)?,
+            None => write!(writer, "- ")?,
+        }
+        let scope = context.event_scope().into_iter();
+        for span in scope.flat_map(|scope| scope.from_root()) {
             let extensions = span.extensions();
-            let fields = extensions
-                .get::<FormattedFields<N>>()
-                .map_or("", |fields| fields.as_str());
-            if span.metadata().target() == TARGET {
-                // `name=server`, `id=Counter/a`: the value says enough.
+            let fields = extensions.get::<FormattedFields<N>>();
+            let fields = fields.map_or("", |fields| fields.as_str());
+            if span.metadata().target() != TARGET {
+                write!(writer, "{}{{{fields}}} ", span.name())?;
+            } else if span.name() != "node" {
+                // `id=Counter/a`: the value says enough.
                 let value = fields.split_once('=').map_or(fields, |(_, value)| value);
                 write!(writer, "{} ", value.trim_matches('"'))?;
-            } else {
-                write!(writer, "{}{{{fields}}} ", span.name())?;
             }
         }
         write!(writer, "{} ", metadata.level())?;

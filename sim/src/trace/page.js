@@ -434,7 +434,7 @@ function tools() {
     button.onclick = () => { view.off.has(kind) ? view.off.delete(kind) : view.off.add(kind); changed(); };
     byId("kinds").append(button);
   }
-  byId("filter").oninput = () => { view.query = byId("filter").value; changed(); };
+  byId("filter").oninput = byId("filter").onchange = () => { view.query = byId("filter").value; changed(); };
   byId("previous").onclick = () => step(-1);
   byId("next").onclick = () => step(1);
   byId("in").onclick = () => zoomTo(view.zoom * 1.5);

@@ -461,7 +461,10 @@ impl Disk for SimDisk {
         };
         let which = self.machine.syncs.get();
         self.machine.syncs.set(which + 1);
-        let mut draw = self.world.seed.keyed("sync", self.machine.key, which);
+        let mut draw = self
+            .world
+            .drawing_seed()
+            .keyed("sync", self.machine.key, which);
         let (takes, fails) = self.world.faults.borrow_mut().sync(&mut draw);
         let until = self.machine.disk.borrow().changes;
         let (life, machine, world) = (

@@ -10,7 +10,7 @@ use dormouse::{
 use super::{World, current, machine::Life, sockets::SimSocket};
 use crate::{
     check::Violation,
-    fault::{CODE_UPDATE_AT_ONCE_MILLIS, Fault, FaultKind, SERVER, Trigger},
+    fault::{CODE_UPDATE_AT_ONCE_MILLIS, Fault, FaultKind, SERVER, Trigger, clock_jump},
 };
 
 /// How many calls an overload refuses.
@@ -66,6 +66,17 @@ impl World {
                     socket.silence(from);
                 }
             }
+            FaultKind::AlarmLate => self.faults.borrow_mut().delay_next_alarm(by),
+            FaultKind::AlarmLost => self.faults.borrow_mut().lose_next_alarm(),
+            FaultKind::AlarmTwice => {
+                let fault = fault.clone();
+                self.at(self.now() + by, move |world| {
+                    if !world.faults.borrow().is_healed() {
+                        world.to_do.borrow_mut().push(fault);
+                    }
+                });
+            }
+            FaultKind::ClockJump => self.jump(fault.kind, clock_jump(fault.millis)),
             FaultKind::SlowLinks => {
                 self.note_fault(fault.kind);
                 self.faults.borrow_mut().slow_links(by);
@@ -91,6 +102,7 @@ impl World {
         let count = current::during(self, &life, || match kind {
             FaultKind::Hibernate => node.hibernate_idle(),
             FaultKind::Evict => node.evict_all(),
+            FaultKind::AlarmTwice => usize::from(node.deliver_last_alarm_again()),
             FaultKind::Abort => node.abort_all(None),
             FaultKind::Supersede => node.supersede_all(),
             FaultKind::CodeUpdate => self.update_code(&node, fault.millis),
@@ -163,6 +175,8 @@ impl World {
         let named = match &fault.trigger {
             Trigger::Point { machine, .. } => clients.iter().position(|name| ***name == **machine),
             Trigger::At(_) => None,
+            // At a passage on a machine that counts from a call of a client's.
+            Trigger::After(after) => clients.iter().position(|name| ***name == *after.machine),
         };
         if clients.is_empty() {
             return;
@@ -243,6 +257,24 @@ impl World {
             recorder.text("kind", kind);
             recorder.number("socket", socket.number());
         });
+        self.faults.borrow_mut().effects.add(kind, 1);
+    }
+
+    fn jump(&self, kind: FaultKind, by: i64) {
+        let offset = self.clock_offset.get() + by;
+        self.clock_offset.set(offset);
+        let forward = by >= 0;
+        self.note("FAULT", |recorder| {
+            recorder.text("kind", kind);
+            recorder.number("millis", by.unsigned_abs());
+            recorder.bool("forward", forward);
+        });
+        self.faults.borrow_mut().effects.add(kind, 1);
+    }
+
+    /// A fault that waited for its moment takes effect.
+    pub(crate) fn note_effect(&self, kind: FaultKind) {
+        self.note_fault(kind);
         self.faults.borrow_mut().effects.add(kind, 1);
     }
 

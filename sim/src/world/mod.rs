@@ -31,7 +31,7 @@ use dormouse::{Env, NodeBuilder, StartError, platform::Platform};
 
 use self::{
     completion::{Agenda, NewCompletion, Wait},
-    director::{Director, Tape},
+    director::{Director, Order, Tape},
     disk::SimDisk,
     links::{SimHost, SimLinks},
     machine::{Life, Machine},
@@ -40,12 +40,13 @@ use self::{
     sockets::SimSocket,
 };
 use crate::{
-    check::{Mark, Violation},
+    check::{Mark, Violation, assertions},
     executor::{self, Activity},
     fault::{
         Fault, FaultKind, SERVER, Trigger,
         armed::{ArmedFaults, Effects},
     },
+    plan::Redraw,
     seed::Seed,
     trace::Trace,
 };
@@ -59,6 +60,8 @@ const HAPPENINGS_AT_ONE_INSTANT_MAX: u32 = 100_000;
 pub(crate) struct World {
     pub(crate) seed: Seed,
     now: Cell<Duration>,
+    /// What the wall clock shows beyond the time that has passed, in milliseconds.
+    pub(crate) clock_offset: Cell<i64>,
     pub(crate) activity: Activity,
     agenda: RefCell<Agenda>,
     director: RefCell<Director>,
@@ -80,6 +83,10 @@ pub(crate) struct World {
     next_code: RefCell<Option<NodeBuilder>>,
     code_updated: Cell<bool>,
     moments: Cell<u64>,
+    /// What happened so far, one thing after the other.
+    happenings: RefCell<Vec<Happening>>,
+    redraw: Cell<Option<Redraw>>,
+    fired: RefCell<Vec<Fired>>,
     pub(crate) streams_in_use: Cell<bool>,
     /// Addresses at which somebody accepts byte streams.
     pub(crate) listening: RefCell<BTreeSet<SocketAddr>>,
@@ -93,6 +100,32 @@ pub(crate) struct Remains {
     pub(crate) effects: Effects,
     pub(crate) violations: Vec<Violation>,
     pub(crate) lasted: Duration,
+    pub(crate) happenings: Vec<Happening>,
+    pub(crate) fired: Vec<Fired>,
+}
+
+/// Where the run stood when something happened: a completion, or what the world itself does at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Happening {
+    /// How many events the trace had.
+    pub(crate) event: usize,
+    /// How many choices were made, the one that led to this included.
+    pub(crate) choices: usize,
+}
+
+/// A fault of the plan that met its trigger.
+#[derive(Clone, Debug)]
+pub(crate) struct Fired {
+    /// Its place in the plan.
+    pub(crate) fault: usize,
+    kind: FaultKind,
+    /// How many events the trace had.
+    pub(crate) event: usize,
+    /// How many things had happened, the one included in which it fired.
+    pub(crate) happenings: usize,
+    /// How often its kind had taken effect before.
+    effects_before: u64,
+    pub(crate) took_effect: bool,
 }
 
 /// How a sleep of the world ended.
@@ -116,6 +149,7 @@ impl World {
         let world = Rc::new(Self {
             seed,
             now: Cell::new(Duration::ZERO),
+            clock_offset: Cell::new(0),
             activity: Activity::default(),
             agenda: RefCell::default(),
             director: RefCell::new(Director::following(tape)),
@@ -134,15 +168,18 @@ impl World {
             next_code: RefCell::default(),
             code_updated: Cell::new(false),
             moments: Cell::new(0),
+            happenings: RefCell::default(),
+            redraw: Cell::default(),
+            fired: RefCell::default(),
             streams_in_use: Cell::new(false),
             listening: RefCell::default(),
             name: "world".into(),
         });
-        for fault in faults {
+        for (place, fault) in faults.iter().enumerate() {
             if let Trigger::At(millis) = fault.trigger {
                 let fault = fault.clone();
                 world.at(Duration::from_millis(millis), move |world| {
-                    world.fire(&fault);
+                    world.meets_its_trigger(place, &fault);
                 });
             }
         }
@@ -160,6 +197,39 @@ impl World {
         match &*next {
             Some(next) if self.code_updated.get() => next.clone(),
             _ => self.serves.clone(),
+        }
+    }
+
+    /// Says who decides the order where the tape does not, and from where on the seed's draws are other ones.
+    pub(crate) fn direct(&self, order: Order, redraw: Option<Redraw>) {
+        self.director.borrow_mut().set_order(order);
+        self.redraw.set(redraw);
+    }
+
+    /// The seed for what is drawn while the world goes on.
+    pub(crate) fn drawing_seed(&self) -> Seed {
+        match self.redraw.get() {
+            Some(redraw) if self.happenings.borrow().len() as u64 > redraw.after => {
+                Seed(self.seed.draw("redraw", "world", redraw.salt).number())
+            }
+            _ => self.seed,
+        }
+    }
+
+    /// Something is about to happen.
+    fn count_happening(&self) {
+        let event = self.trace.borrow().len();
+        let choices = self.director.borrow().choices();
+        let mut happenings = self.happenings.borrow_mut();
+        happenings.push(Happening { event, choices });
+    }
+
+    /// What comes now is the first thing that is not kept: the order of events is another one from here on.
+    fn draw_order_anew_if_it_is_time(&self) {
+        if let Some(redraw) = self.redraw.get()
+            && self.happenings.borrow().len() as u64 >= redraw.after
+        {
+            self.director.borrow_mut().draw_anew(redraw.salt);
         }
     }
 
@@ -182,6 +252,10 @@ impl World {
 
     pub(crate) fn complete(&self, new: NewCompletion) -> Wait {
         self.agenda.borrow_mut().add(new)
+    }
+
+    pub(crate) fn complete_for(&self, actor: u64, new: NewCompletion) -> Wait {
+        self.agenda.borrow_mut().add_for(actor, new)
     }
 
     /// Somebody saw a promise broken: at what happened last, unless the violation says otherwise.
@@ -374,6 +448,7 @@ impl World {
             if done() {
                 return Drive::Reached;
             }
+            self.draw_order_anew_if_it_is_time();
             let next = self
                 .agenda
                 .borrow_mut()
@@ -381,6 +456,7 @@ impl World {
             if let Some(completion) = next {
                 let machine = self.server();
                 let life = Rc::clone(&machine.life.borrow());
+                self.count_happening();
                 current::during(self, &life, || completion.happen());
                 at_this_instant += 1;
                 if at_this_instant > HAPPENINGS_AT_ONE_INSTANT_MAX {
@@ -413,6 +489,7 @@ impl World {
             }
             let deeds = self.agenda.borrow_mut().collect_due(due);
             for deed in deeds {
+                self.count_happening();
                 deed(self);
             }
         }
@@ -478,8 +555,8 @@ impl World {
     pub(crate) fn passed(self: &Rc<Self>, life: &Life, name: &'static str) {
         self.consult_oracle(name);
         let fired = self.faults.borrow_mut().pass(&life.machine, name);
-        for fault in fired {
-            self.fire(&fault);
+        for (place, fault) in fired {
+            self.meets_its_trigger(place, &fault);
         }
     }
 
@@ -512,6 +589,9 @@ impl World {
                 format!("{object}: {text}"),
             ));
         }
+        if let Some(violation) = assertions::broken_by(event) {
+            self.violated(violation);
+        }
         debug_assert_eq!(event.name(), name);
         if !DurabilityOracle::listens_to(name) {
             return;
@@ -521,6 +601,34 @@ impl World {
         drop(trace);
         if let Some(violation) = found {
             self.violated(violation);
+        }
+    }
+
+    /// Fires a fault of the plan, and remembers that it was.
+    fn meets_its_trigger(self: &Rc<Self>, place: usize, fault: &Fault) {
+        if self.faults.borrow().is_healed() {
+            return;
+        }
+        self.see_what_took_effect(fault.kind);
+        self.fired.borrow_mut().push(Fired {
+            fault: place,
+            kind: fault.kind,
+            event: self.trace.borrow().len(),
+            happenings: self.happenings.borrow().len(),
+            effects_before: self.faults.borrow().effects.of(fault.kind),
+            took_effect: false,
+        });
+        self.fire(fault);
+        self.see_what_took_effect(fault.kind);
+    }
+
+    /// Some faults take effect later than they fire: the next message is lost, the object hibernates when its turn is over.
+    fn see_what_took_effect(&self, kind: FaultKind) {
+        let effects = self.faults.borrow().effects.of(kind);
+        for fired in self.fired.borrow_mut().iter_mut() {
+            if fired.kind == kind {
+                fired.took_effect |= effects > fired.effects_before;
+            }
         }
     }
 
@@ -540,7 +648,7 @@ impl World {
         }
         if kind == FaultKind::PowerLoss {
             let mut draw = self
-                .seed
+                .drawing_seed()
                 .keyed("power", machine.key, u64::from(life.number));
             machine.disk.borrow_mut().lose_power(&mut draw);
         }
@@ -603,12 +711,17 @@ impl World {
         drop(self.agenda.take());
         self.sockets.borrow_mut().clear();
         self.crashed.borrow_mut().clear();
+        for kind in FaultKind::ALL {
+            self.see_what_took_effect(kind);
+        }
         Remains {
             trace: self.trace.take(),
             tape: self.director.take().into_tape(),
             effects: self.faults.borrow().effects.clone(),
             violations: self.violations.take(),
             lasted: self.now(),
+            happenings: self.happenings.take(),
+            fired: self.fired.take(),
         }
     }
 }

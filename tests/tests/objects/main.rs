@@ -18,6 +18,7 @@
 //! - `nesting`: sections awaited elsewhere, or by nobody;
 //! - `identity`: ids and names;
 //! - `storage`: what is separate, what is undone;
+//! - `alarms`: when they fire, and how often;
 //! - `sockets`: `WebSockets` of both kinds, and what becomes of them;
 //! - `backends`: the same calls on SQLite and on the legacy key-value storage;
 //! - `limits`: how large an object gets, and how strictly it is held to what is documented;
@@ -29,6 +30,7 @@
     reason = "a method that is called remotely takes `&self`, whether it needs it or not"
 )]
 
+mod alarms;
 mod backends;
 mod bookmarks;
 mod calls;

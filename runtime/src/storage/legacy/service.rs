@@ -136,7 +136,7 @@ impl Service {
                 .map_err(sqlite_failed)?
                 .is_some();
         let durability = Durability::new(Rc::clone(&files), setup.left, setup.clock, setup.spawn);
-        Ok(Rc::new(Self {
+        let service = Rc::new(Self {
             entropy: setup.entropy,
             files,
             durability,
@@ -147,7 +147,20 @@ impl Service {
             alarms: setup.alarms,
             asked_and_durable: Cell::default(),
             object,
-        }))
+        });
+        let found = service.durable_alarm();
+        let scheduled = service.alarms.scheduled();
+        if is_earlier(found, scheduled) {
+            // The scheduler's index was lost: this is the last chance to learn of it.
+            point!(
+                "alarm_repaired",
+                object = &*service.object,
+                at = traced(found),
+                scheduled = traced(scheduled)
+            );
+            drop(service.alarms.schedule(found)?);
+        }
+        Ok(service)
     }
 
     /// A loss of power could still take back what reads find.
