@@ -112,7 +112,8 @@ impl Service {
                 "cannot open the storage of {object} ({path}): {reason}"
             ))
         };
-        let files = ObjectFiles::open(&setup.disk, &path).map_err(|error| cannot_open(&error))?;
+        let files = ObjectFiles::open(&setup.disk, &path, &setup.sync_failures)
+            .map_err(|error| cannot_open(&error))?;
         let is_in_doubt = !files.is_new() && setup.left == Left::InDoubt;
         if is_in_doubt {
             files.write_again().map_err(|error| cannot_open(&error))?;
