@@ -7,8 +7,8 @@ mod suites;
 use dormouse_sim::explore::Listed;
 
 pub use crate::suites::{
-    batcher, chat_room, counter, leader_election, ledger, mailbox, rate_limiter, reminders,
-    session_expiry, user_session, webhooks,
+    batcher, chat_room, counter, leader_election, ledger, mailbox, presence, rate_limiter,
+    reminders, session_expiry, user_session, webhooks,
 };
 
 /// What failed once, and is run before everything else.
@@ -26,6 +26,7 @@ pub fn suites() -> Vec<Listed> {
         Listed::correct(mailbox::mailbox),
         Listed::correct(mailbox::mailbox_on_sqlite),
         Listed::correct(mailbox::trusting_mailbox_on_sqlite),
+        Listed::correct(presence::presence),
         Listed::correct(rate_limiter::rate_limiter),
         Listed::correct(reminders::reminders),
         Listed::correct(session_expiry::session_expiry),
@@ -40,6 +41,7 @@ pub fn suites() -> Vec<Listed> {
         Listed::faulty(leader_election::forgetful_election),
         Listed::faulty(ledger::split_ledger),
         Listed::faulty(mailbox::trusting_mailbox),
+        Listed::faulty(presence::ticking_presence),
         Listed::faulty(rate_limiter::memory_limiter),
         Listed::faulty(reminders::overwriting_reminders),
         Listed::faulty(session_expiry::latest_expiry_session),

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 const ORDER: &str = "calls take effect one at a time, in an order that clients could have seen";
 const DURABLE: &str = "what was acknowledged survives a loss of power";
+const ACCEPTED: &str = "every item that was accepted is delivered";
 /// How many failing seeds of each suite are shrunk; one where a failing seed is rare.
 const FAILURES: usize = 3;
 const RARE: &str = "trusting_mailbox";
@@ -133,6 +134,60 @@ fn a_limit_in_memory_takes_one_request_more_than_it_allows_and_patience() {
 fn a_split_session_takes_a_set_cut_short_and_a_get_much_later() {
     // Waiting does nothing here: the value has to stay without its expiry, so the activation has to end between two statements.
     smallest("split_session", "what has expired is not served", 2, 1, 1);
+}
+
+#[test]
+fn a_room_that_forgets_names_takes_an_entry_patience_and_a_word() {
+    // One comes in, the room falls asleep around him, and what he says then has no name any more. He has to be in to be heard.
+    smallest(
+        "forgetful_room",
+        "whoever is connected hears what he says",
+        2,
+        1,
+        0,
+    );
+}
+
+#[test]
+fn a_batcher_that_clears_takes_an_item_and_another_one_while_the_first_is_sent() {
+    // The first sets the alarm; the second has to come while the run waits for the outside. Nothing has to go wrong.
+    smallest("clearing_batcher", ACCEPTED, 2, 1, 0);
+}
+
+#[test]
+fn a_batcher_in_memory_takes_one_item_and_the_last_loss_of_power() {
+    // The alarm is ten seconds away, and the loss of power with which every run ends comes before it.
+    smallest("memory_batcher", ACCEPTED, 1, 1, 0);
+}
+
+#[test]
+fn reminders_that_overwrite_take_one_for_soon_and_one_for_later() {
+    // The second takes the alarm of the first, whatever else happens.
+    smallest(
+        "overwriting_reminders",
+        "every reminder that is due is delivered",
+        2,
+        1,
+        0,
+    );
+}
+
+#[test]
+fn a_session_that_keeps_its_first_alarm_takes_one_for_a_day_and_one_for_moments() {
+    // The one for a day sets the alarm, and the one for moments finds it set.
+    smallest(
+        "latest_expiry_session",
+        "what has expired is removed",
+        2,
+        1,
+        0,
+    );
+}
+
+#[test]
+fn webhooks_with_fresh_keys_take_one_hook_and_a_fault_between_sending_and_noting_it() {
+    // It is sent, that is not noted, and the alarm's second run sends it with another key.
+    smallest("fresh_key_webhooks", "nothing takes effect twice", 1, 1, 1);
 }
 
 #[test]

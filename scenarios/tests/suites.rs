@@ -1,8 +1,8 @@
 //! The suites as ordinary tests: the correct objects pass, each faulty twin is found.
 
 use dormouse_scenarios::{
-    batcher, chat_room, counter, leader_election, ledger, mailbox, rate_limiter, reminders,
-    session_expiry, suites, user_session, webhooks,
+    batcher, chat_room, counter, leader_election, ledger, mailbox, presence, rate_limiter,
+    reminders, session_expiry, suites, user_session, webhooks,
 };
 use dormouse_sim::{Detail, Seed, Suite, Violation, explore::Expectation};
 
@@ -44,6 +44,11 @@ fn a_mailbox_with_generations_is_right_on_sqlite_as_well() -> Suite {
 #[dormouse_sim::test(seeds = 300)]
 fn on_sqlite_delete_all_is_one_step_and_may_be_trusted() -> Suite {
     mailbox::trusting_mailbox_on_sqlite()
+}
+
+#[dormouse_sim::test(seeds = 200)]
+fn who_is_online_is_known_although_the_object_sleeps() -> Suite {
+    presence::presence()
 }
 
 #[dormouse_sim::test(seeds = 300)]
@@ -91,6 +96,7 @@ fn first_failure(suite: &Suite, first: u64, seeds: u64) -> Option<(u64, Violatio
 fn every_faulty_twin_is_found_and_for_the_right_reason() {
     let order = "calls take effect one at a time, in an order that clients could have seen";
     let durable = "what was acknowledged survives a loss of power";
+    let evicted = "clients cannot tell whether an object was evicted";
     let expected = [
         (
             "clearing_batcher",
@@ -100,13 +106,20 @@ fn every_faulty_twin_is_found_and_for_the_right_reason() {
             "memory_batcher",
             vec!["every item that was accepted is delivered"],
         ),
-        ("forgetful_counter", vec![order, durable]),
+        ("forgetful_counter", vec![order, durable, evicted]),
         ("unconfirmed_counter", vec![order, durable]),
         ("racing_counter", vec![order]),
-        ("forgetful_election", vec![order]),
+        ("forgetful_election", vec![order, evicted]),
         ("split_ledger", vec![order, durable]),
         ("trusting_mailbox", vec![order, durable]),
-        ("memory_limiter", vec!["no more pass than the limit allows"]),
+        (
+            "ticking_presence",
+            vec!["an object with nothing to do comes to rest"],
+        ),
+        (
+            "memory_limiter",
+            vec!["no more pass than the limit allows", evicted],
+        ),
         (
             "overwriting_reminders",
             vec!["every reminder that is due is delivered"],

@@ -4,10 +4,12 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     fmt::{Debug, Write as _},
+    pin::pin,
     rc::Rc,
     time::Duration,
 };
 
+use futures_util::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -16,14 +18,13 @@ use crate::{
     executor,
     fault::{FaultKind, armed::Effects},
     history::{Call, History, Moment, Outcome},
+    oracles::{EVERY_CALL_SETTLES, LIVENESS_BOUND, transparency},
     plan::{Plan, Step},
     scenario::{Client, Detail, Scenario, is_refusal},
     trace::{Entry, Recorder, layer::with_trace},
     world::{Drive, Remains, World, director::Tape},
 };
 
-/// How long the objects and their clients have after the last fault is healed.
-const LIVENESS_BOUND: Duration = Duration::from_mins(5);
 /// How long the node may take to start.
 const START_BOUND: Duration = Duration::from_secs(10);
 
@@ -116,13 +117,22 @@ where
                 .iter()
                 .find_map(|check| check.check(&observed).err())
         });
+    // The longest way last: whole runs of their own.
+    let difference = scenario
+        .oracles
+        .transparency_one_in
+        .filter(|&one_in| violation.is_none() && transparency::applies(plan.seed, one_in))
+        .and_then(|_| transparency::compare(scenario, plan));
     let texts = (detail == Detail::Full).then(|| {
         let mut with_tape = plan.clone();
         with_tape.tape.clone_from(&tape);
         Texts {
             plan_json: with_tape.to_json(),
             plan: plan.to_string(),
-            story: story(&trace),
+            story: difference.as_ref().map_or_else(
+                || story(&trace),
+                |difference| story(&trace) + &difference.story,
+            ),
             trace: trace.text(),
             entries: trace.entries(),
         }
@@ -135,7 +145,7 @@ where
     });
     let is_answer = |call: &&Call<Op, Ret>| matches!(call.outcome, Outcome::Ok(_));
     Run {
-        violation,
+        violation: violation.or(difference.map(|difference| difference.violation)),
         hash: trace.hash(),
         effects,
         lasted,
@@ -173,6 +183,8 @@ where
     );
     world.direct(plan.order.clone(), plan.redraw);
     let heal_at = Duration::from_millis(plan.heal_at);
+    world.faults.borrow_mut().heals_at(heal_at);
+    world.set_next_code(scenario.next_code.clone());
     world.at(heal_at, |world| world.heal());
     world.start_server();
     world.drive(START_BOUND, || world.server_is_up()).await;
@@ -190,7 +202,10 @@ where
         );
     }
     let mut last_reads = 0;
-    let mut goes_on = script.settle(heal_at + LIVENESS_BOUND).await;
+    let oracles = &scenario.oracles;
+    let mut goes_on = script
+        .settle(heal_at + LIVENESS_BOUND, oracles.calls_settle)
+        .await;
     let uses_sockets = world.uses_sockets();
     if goes_on && uses_sockets {
         // What is on its way arrives, or is late.
@@ -206,6 +221,11 @@ where
         world.drive(rested, || world.has_violations()).await;
         goes_on = !world.has_violations();
     }
+    if goes_on {
+        world.heal();
+        oracles.ask(&world).await;
+        goes_on = !world.has_violations();
+    }
     if goes_on && !scenario.finally.is_empty() {
         let before = script.history.borrow().calls().len();
         lose_power_for_good(&world).await;
@@ -219,8 +239,11 @@ where
             .collect();
         let number = plan.clients.len() + 1;
         script.start(scenario, number, &format!("client-{number}"), steps);
-        script.settle(world.now() + LIVENESS_BOUND).await;
+        script.settle(world.now() + LIVENESS_BOUND, true).await;
         last_reads = script.history.borrow().calls().len() - before;
+    }
+    if last_reads > 0 && !world.has_violations() {
+        oracles.ask_again(&world).await;
     }
     drop(script);
     Lived {
@@ -248,9 +271,6 @@ fn unanswered<Op: Debug, Ret>(history: &History<Op, Ret>, last_reads: usize) -> 
 
 /// What was acknowledged must survive a last loss of power, whatever the plan's faults were.
 async fn lose_power_for_good(world: &Rc<World>) {
-    if !world.faults.borrow().is_healed() {
-        world.heal();
-    }
     world
         .drive(world.now() + LIVENESS_BOUND, || world.server_is_up())
         .await;
@@ -304,11 +324,26 @@ where
                     returned: None,
                     outcome: Outcome::Unknown("never settled".to_owned()),
                 });
-                let result = carry_out(client.clone(), op).await;
+                let patience = world.faults.borrow_mut().patience();
+                let call = carry_out(client.clone(), op);
+                let result = match patience {
+                    None => Some(call.await),
+                    Some(patience) => {
+                        let gives_up = pin!(client.sleep(patience));
+                        match select(call, gives_up).await {
+                            Either::Left((result, _)) => Some(result),
+                            Either::Right(((), _)) => None,
+                        }
+                    }
+                };
                 let outcome = match result {
-                    Ok(ret) => Outcome::Ok(ret),
-                    Err(error) if is_refusal(&error) => Outcome::Failed(error.to_string()),
-                    Err(error) => Outcome::Unknown(error.to_string()),
+                    Some(Ok(ret)) => Outcome::Ok(ret),
+                    None => {
+                        world.note_given_up(&name);
+                        Outcome::Unknown("the client gave up".to_owned())
+                    }
+                    Some(Err(error)) if is_refusal(&error) => Outcome::Failed(error.to_string()),
+                    Some(Err(error)) => Outcome::Unknown(error.to_string()),
                 };
                 note(
                     &world,
@@ -326,9 +361,10 @@ where
     }
 
     /// Waits until every client is done; says whether the run can go on.
-    async fn settle(&self, limit: Duration) -> bool {
+    async fn settle(&self, limit: Duration, must: bool) -> bool {
         let done = || self.running.get() == 0 || self.world.has_violations();
-        if self.world.drive(limit, done).await == Drive::Stuck {
+        let driven = self.world.drive(limit, done).await;
+        if driven == Drive::Stuck && must && !self.world.has_violations() {
             let history = self.history.borrow();
             let open = history.calls().iter().find(|call| call.returned.is_none());
             let what = open.map_or_else(
@@ -340,8 +376,12 @@ where
                     )
                 },
             );
-            let why = format!("{what}, {:?} after the start", self.world.now());
-            let mut violation = Violation::new("every call settles", why);
+            let why = format!(
+                "{what}, {:?} after the start; {}",
+                self.world.now(),
+                self.world.pinned()
+            );
+            let mut violation = Violation::new(EVERY_CALL_SETTLES, why);
             violation.marks.extend(open.map(Mark::call));
             self.world.violated(violation);
         }

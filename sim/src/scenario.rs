@@ -14,7 +14,7 @@ use std::{
 };
 
 use dormouse::{
-    DurableObject, Env, Error, NodeBuilder, ObjectClass, Result, Rpc, StorageBackend,
+    DurableObject, Env, Error, NodeBuilder, ObjectClass, Result, Rpc, Storage, StorageBackend,
     platform::{LocalBoxFuture, Platform},
 };
 use proptest::prelude::{BoxedStrategy, Just, Strategy, prop_oneof};
@@ -24,6 +24,7 @@ use crate::{
     check::Check,
     client_socket::ClientSocket,
     fault::{ALARM_POINTS, FaultKind, Faults, KEY_VALUE_POINTS, POINTS},
+    oracles::{Eventually, Oracles, PendingWork, boxed},
     plan::{Generator, OpTree, Plan, PlanError, StepTree, TypedTree},
     run::{self, Run},
     seed::Seed,
@@ -62,6 +63,10 @@ pub struct Scenario<Op, Ret> {
     pub(crate) step: Option<Rc<dyn Fn(Client, Op) -> LocalBoxFuture<'static, Result<Ret>>>>,
     pub(crate) finally: Vec<Op>,
     pub(crate) checks: Vec<Box<dyn Check<Op, Ret>>>,
+    pub(crate) oracles: Oracles,
+    /// What a code update brings, unless it is the same again.
+    pub(crate) next_code: Option<NodeBuilder>,
+    updates: Vec<fn(NodeBuilder) -> NodeBuilder>,
 }
 
 impl<Op, Ret> Scenario<Op, Ret>
@@ -87,6 +92,9 @@ where
             step: None,
             finally: Vec::new(),
             checks: Vec::new(),
+            oracles: Oracles::default(),
+            next_code: None,
+            updates: Vec::new(),
         }
     }
 
@@ -233,11 +241,114 @@ where
         self
     }
 
+    /// What a code update ([`FaultKind::CodeUpdate`]) brings: the objects of `T`'s class run as a `T` from then on. `T` must have the name of the class
+    /// that is served, so it stands in a module of its own. Unless set, an update brings the same code again.
+    #[must_use]
+    pub fn updated_to<T: DurableObject + ObjectClass>(mut self) -> Self {
+        self.updates.push(NodeBuilder::with_code_of::<T>);
+        self
+    }
+
+    /// Declares what work is left in an object of the class `T`, by what is in its storage. When the clients are done and everything is healed, and again
+    /// after the last loss of power, an object with work left must have an armed alarm or be busy: else nothing will ever wake it. The object is not
+    /// woken up for the question.
+    ///
+    /// # Example
+    /// ```
+    /// # use dormouse_sim::Scenario;
+    /// # fn example<T: dormouse::DurableObject + dormouse::ObjectClass>(scenario: Scenario<(), ()>) -> Scenario<(), ()> {
+    /// scenario.pending_work::<T, _, _>(|storage| async move {
+    ///     Ok(storage.get::<Vec<String>>("outbox").await?.is_some_and(|outbox| !outbox.is_empty()))
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn pending_work<T, F, Fut>(mut self, is_left: F) -> Self
+    where
+        T: ObjectClass,
+        F: Fn(Storage) -> Fut + 'static,
+        Fut: Future<Output = Result<bool>> + 'static,
+    {
+        self.oracles.pending_work.push(PendingWork {
+            class: T::CLASS_NAME,
+            is_left: boxed(is_left),
+        });
+        self
+    }
+
+    /// Something that must hold in the end: within five minutes ([`eventually_within`](Self::eventually_within)) after the clients are done and everything
+    /// is healed. `holds` is asked again and again by a client of its own, number 0; an error counts as "not yet".
+    #[must_use]
+    pub fn eventually<F, Fut>(mut self, promise: &'static str, holds: F) -> Self
+    where
+        F: Fn(Client) -> Fut + 'static,
+        Fut: Future<Output = Result<bool>> + 'static,
+    {
+        self.oracles.eventually.push(Eventually {
+            promise,
+            holds: boxed(holds),
+        });
+        self
+    }
+
+    /// How long the conditions given to [`eventually`](Self::eventually) have, in virtual time.
+    #[must_use]
+    pub fn eventually_within(mut self, bound: Duration) -> Self {
+        self.oracles.eventually_within = bound;
+        self
+    }
+
+    /// How long objects may be busy after the last call was answered and the last fault healed, in virtual time: five minutes unless set.
+    #[must_use]
+    pub fn rest_within(mut self, bound: Duration) -> Self {
+        self.oracles.rest_within = Some(bound);
+        self
+    }
+
+    /// Objects may be busy for ever: switches off *an object with nothing to do comes to rest*. For objects that poll or hold a connection on purpose, and
+    /// whose authors know what that costs.
+    #[must_use]
+    pub fn may_stay_busy(mut self) -> Self {
+        self.oracles.rest_within = None;
+        self
+    }
+
+    /// Calls may hang for ever: switches off *every call settles*. For objects that answer only if somebody else calls them, such as a queue with a blocking
+    /// receive. The run ends five minutes after everything is healed; calls without an answer count as unknown, the last reads after them are not made.
+    #[must_use]
+    pub fn calls_may_hang(mut self) -> Self {
+        self.oracles.calls_settle = false;
+        self
+    }
+
+    /// Switches off *clients cannot tell whether an object was evicted*. The comparison is sound where each step makes its calls one after the other and keeps
+    /// nothing of its own between two runs of the scenario, and where answers tell nothing about the object's instance; what is left to chance is
+    /// recognised. A scenario that is otherwise, or whose objects keep a cache in memory on purpose that clients can see, switches it off.
+    #[must_use]
+    pub fn without_eviction_transparency(mut self) -> Self {
+        self.oracles.transparency_one_in = None;
+        self
+    }
+
+    /// Compares one run in `runs` with one whose objects are evicted around each call; one in sixteen unless set.
+    #[must_use]
+    pub fn eviction_transparency_one_in(mut self, runs: u64) -> Self {
+        self.oracles.transparency_one_in = Some(runs.max(1));
+        self
+    }
+
     /// The suite that runs this scenario.
     ///
     /// # Panics
     /// If it has no workload or no step.
-    pub fn into_suite(self) -> Suite {
+    pub fn into_suite(mut self) -> Suite {
+        if !self.updates.is_empty() {
+            let next = self.serves.clone();
+            self.next_code = Some(self.updates.iter().fold(next, |next, update| update(next)));
+        }
+        if !self.points.contains(&KEY_VALUE_POINTS[0]) {
+            self.faults = self.faults.without(FaultKind::FailKvBatch); // nothing could meet it
+        }
         let (op, calls) = self.workload.clone().expect("a scenario has a workload");
         assert!(self.step.is_some(), "a scenario has a step");
         let generator = Generator {
@@ -464,5 +575,13 @@ impl Client {
 
 /// Whether the object's own code refused, and by convention did nothing.
 pub(crate) fn is_refusal(error: &Error) -> bool {
-    error.remote() && !error.durable_object_reset() && !error.retryable() && !error.overloaded()
+    // An error of the disk comes out of the object's own code as well, and in the middle of whatever that was doing.
+    let of_the_disk = ["SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN"]
+        .iter()
+        .any(|code| error.message().contains(code));
+    error.remote()
+        && !error.durable_object_reset()
+        && !error.retryable()
+        && !error.overloaded()
+        && !of_the_disk
 }

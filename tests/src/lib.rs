@@ -37,6 +37,12 @@ mod book {
     #[doc = include_str!("../../book/src/object-model.md")]
     mod object_model {}
 
+    #[doc = include_str!("../../book/src/life-of-an-object.md")]
+    mod life_of_an_object {}
+
+    #[doc = include_str!("../../book/src/oracles.md")]
+    mod oracles {}
+
     #[doc = include_str!("../../book/src/writing-an-object.md")]
     mod writing_an_object {}
 

@@ -17,8 +17,9 @@ use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
 use super::{
-    Activation,
-    turn::{Gated, Task},
+    Activation, note_superseded_output,
+    pins::PinKind,
+    turn::{Gated, Task, Turn, catching},
 };
 use crate::{
     Error, Result,
@@ -58,6 +59,7 @@ impl Activation {
     pub(crate) fn deliver_alarm(self: &Rc<Self>, info: AlarmInfo, end: EndSender) {
         self.construct_once();
         self.arrivals.set(self.arrivals.get() + 1);
+        self.note_event();
         point!("deliver", object = &*self.label, what = "alarm");
         {
             let mut running = self.alarm_runs.running.borrow_mut();
@@ -103,19 +105,24 @@ impl Activation {
             },
         );
         let activation = Rc::clone(self);
-        self.spawn(async move {
+        let pin = self.pin(PinKind::Handler("alarm".to_owned()), None);
+        self.spawn_pinned(pin, async move {
             let (end, gate, batch) = handler.await;
             if gate.await.is_err() {
                 return; // the activation ends, and tells so itself
             }
             let ok = end == AlarmEnd::Done;
-            point!(
-                "output",
-                object = &*activation.label,
-                what = "alarm",
-                batch = batch,
-                ok = ok
-            );
+            if activation.is_superseded() {
+                note_superseded_output(&activation.label, "alarm", batch, ok);
+            } else {
+                point!(
+                    "output",
+                    object = &*activation.label,
+                    what = "alarm",
+                    batch = batch,
+                    ok = ok
+                );
+            }
             activation.alarm_ended(end);
         });
     }
@@ -148,7 +155,9 @@ impl Activation {
         );
         let clock = &self.node.platform.clock;
         let limit = clock.sleep_until(clock.now() + HANDLER_TIME_MAX);
-        let outcome = match select(pin!(self.instance().alarm(info)), limit).await {
+        let task = Turn::current().expect("an alarm is handled in a turn").task;
+        let handler = catching(task, self.instance().alarm(info));
+        let outcome = match select(pin!(handler), limit).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right(((), _)) => {
                 let error = Error::from("Alarm exceeded its allowed execution time")
@@ -250,7 +259,7 @@ impl Activation {
                 (told, activation.output.pass())
             },
         );
-        self.spawn(async move {
+        self.spawn_pinned(self.pin(PinKind::Task, None), async move {
             let (outcome, gate) = abandon.await;
             if outcome.is_ok() && gate.await.is_ok() {
                 let _ = told.send(()); // the node may have ended

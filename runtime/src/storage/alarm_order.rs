@@ -76,6 +76,11 @@ impl AlarmOrder {
         }
     }
 
+    /// Whether the scheduler may be told `at` once more, because it has that time already, or the object has it durably.
+    pub(super) fn may_repeat(&self, at: WallTime) -> bool {
+        self.asked.get() == Some(at) || self.durable.get() == Some(at)
+    }
+
     /// Commits are held back.
     pub(super) fn is_waiting(&self) -> bool {
         self.under_way.get() > 0

@@ -17,6 +17,7 @@ pub mod leader_election;
 pub mod ledger;
 pub mod mailbox;
 pub mod megaphone;
+pub mod presence;
 pub mod rate_limiter;
 pub mod receiver;
 pub mod reminders;
@@ -34,6 +35,7 @@ pub use crate::{
     ledger::Ledger,
     mailbox::Mailbox,
     megaphone::Megaphone,
+    presence::Presence,
     rate_limiter::RateLimiter,
     receiver::{Delivery, Receiver},
     reminders::ReminderQueue,
@@ -53,6 +55,7 @@ pub fn bundled() -> NodeBuilder {
         .object::<Ledger>("LEDGER")
         .object::<Mailbox>("MAILBOX")
         .object::<Megaphone>("MEGAPHONE")
+        .object::<Presence>("PRESENCE")
         .object::<RateLimiter>("RATE_LIMITER")
         .object::<Receiver>("RECEIVER")
         .object::<ReminderQueue>("REMINDERS")

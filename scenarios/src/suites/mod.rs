@@ -6,6 +6,7 @@ pub mod counter;
 pub mod leader_election;
 pub mod ledger;
 pub mod mailbox;
+pub mod presence;
 pub mod rate_limiter;
 pub mod reminders;
 pub mod session_expiry;

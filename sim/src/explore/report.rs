@@ -167,7 +167,9 @@ impl Report {
             Ok(shrunk) => match run_plan(suite, &shrunk.plan, Detail::Full) {
                 Ok(run) if run.hash == shrunk.hash && run.violation.is_some() => {
                     self.page = Format::Html.write(&run, &headline(suite.name(), &self.subject.folder, &run, &self.again));
-                    let texts = run.texts.expect("they were asked for");
+                    let mut texts = run.texts.expect("they were asked for");
+                    // Without the choices that are made as things arrive.
+                    texts.plan_json.clone_from(&shrunk.plan);
                     let original = std::mem::replace(&mut self.texts, texts);
                     self.violation = run.violation.expect("it was just looked at");
                     self.shrunk = Some((shrunk, original));

@@ -34,6 +34,30 @@ pub enum FaultKind {
     SlowSync,
     /// A sync fails; what it covered never becomes durable.
     FailSync,
+    /// Every object in memory goes over to another version of its code: at once, or when it hibernates and after a while at the latest.
+    CodeUpdate,
+    /// Every object in memory is reset, as if it had called `abort`.
+    Abort,
+    /// Another activation takes the place of every object in memory; what it had begun goes on for a while, without storage.
+    Supersede,
+    /// The next exception that leaves a handler resets its object.
+    ResetAfterException,
+    /// The next read of a file fails.
+    ReadError,
+    /// The next write to a file fails, and writes nothing.
+    WriteError,
+    /// The disk is full for a while: nothing can be written.
+    DiskFull,
+    /// The next write of the legacy storage service fails: a batch is not applied, or a `delete_all` ends half-way.
+    FailKvBatch,
+    /// The next calls are refused, as by an object with too much waiting for it.
+    Refuse,
+    /// A client does not wait for the answer to its next call any longer; the call may run all the same.
+    GiveUp,
+    /// A client cannot reach the server, nor the server it, for a while.
+    Partition,
+    /// The next call is delivered twice. Not among [`Faults::all`]: objects that must stand it say so with [`Faults::and`].
+    CallTwice,
     /// The next alarm reaches its object late.
     AlarmLate,
     /// The alarm that was delivered last is delivered once more, after a while.
@@ -50,7 +74,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 27] = [
         Self::ProcessCrash,
         Self::PowerLoss,
         Self::Hibernate,
@@ -60,6 +84,18 @@ impl FaultKind {
         Self::SlowLinks,
         Self::SlowSync,
         Self::FailSync,
+        Self::CodeUpdate,
+        Self::Abort,
+        Self::Supersede,
+        Self::ResetAfterException,
+        Self::ReadError,
+        Self::WriteError,
+        Self::DiskFull,
+        Self::FailKvBatch,
+        Self::Refuse,
+        Self::GiveUp,
+        Self::Partition,
+        Self::CallTwice,
         Self::AlarmLate,
         Self::AlarmTwice,
         Self::AlarmLost,
@@ -86,6 +122,18 @@ impl FaultKind {
             Self::SlowLinks => "slow links",
             Self::SlowSync => "slow sync",
             Self::FailSync => "fail sync",
+            Self::CodeUpdate => "code update",
+            Self::Abort => "abort",
+            Self::Supersede => "supersede",
+            Self::ResetAfterException => "reset after exception",
+            Self::ReadError => "read error",
+            Self::WriteError => "write error",
+            Self::DiskFull => "disk full",
+            Self::FailKvBatch => "fail kv batch",
+            Self::Refuse => "refuse",
+            Self::GiveUp => "give up",
+            Self::Partition => "partition",
+            Self::CallTwice => "call twice",
             Self::CutSocket => "cut socket",
             Self::HalfOpenSocket => "half-open socket",
             Self::AlarmLate => "alarm late",
@@ -150,7 +198,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// When it happens.
     pub trigger: Trigger,
-    /// How long the machine stays down, or how much is added to each message or sync, in milliseconds.
+    /// How long it lasts (the machine is down, the disk is full, the client is cut off), how much is added to each message or sync, how long a client waits
+    /// or a second delivery comes after the first, in milliseconds. A code update is deferred by it, unless it is short ([`CODE_UPDATE_AT_ONCE_MILLIS`]).
     pub millis: u64,
 }
 
@@ -183,10 +232,23 @@ impl fmt::Display for Fault {
                 write!(f, ", down for {} ms", self.millis)
             }
             FaultKind::SlowLinks | FaultKind::SlowSync => write!(f, ", {} ms slower", self.millis),
+            FaultKind::DiskFull | FaultKind::Partition => write!(f, ", for {} ms", self.millis),
+            FaultKind::CodeUpdate if self.millis < CODE_UPDATE_AT_ONCE_MILLIS => {
+                f.write_str(", at once")
+            }
+            FaultKind::CodeUpdate => write!(f, ", deferred by {} ms at most", self.millis),
+            FaultKind::GiveUp | FaultKind::CallTwice => write!(f, ", after {} ms", self.millis),
             FaultKind::AlarmLate | FaultKind::AlarmTwice => write!(f, ", {} ms later", self.millis),
             FaultKind::ClockJump => write!(f, " by {} ms", clock_jump(self.millis)),
             FaultKind::Hibernate
             | FaultKind::Evict
+            | FaultKind::Abort
+            | FaultKind::Supersede
+            | FaultKind::ResetAfterException
+            | FaultKind::ReadError
+            | FaultKind::WriteError
+            | FaultKind::FailKvBatch
+            | FaultKind::Refuse
             | FaultKind::LoseCall
             | FaultKind::LoseReply
             | FaultKind::FailSync
@@ -196,6 +258,9 @@ impl fmt::Display for Fault {
         }
     }
 }
+
+/// A code update that could be deferred by less than this many milliseconds happens at once, in the middle of what the objects do.
+pub const CODE_UPDATE_AT_ONCE_MILLIS: u64 = 50;
 
 /// The injection points at which generated faults may fire: passages that every workload makes, each opening a window of its own.
 pub const POINTS: [&str; 16] = [
@@ -263,9 +328,9 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Every kind that can happen to any object, at most six in a run. A scenario with alarms adds those that happen to alarms, one with sockets
-    /// [those of sockets](Self::and_sockets); jumps of the clock are for those who ask for them ([`and`](Self::and)): what an object promises about
-    /// time rarely survives them.
+    /// Every kind that any object must stand, at most six in a run. A scenario with alarms adds those that happen to alarms, one with sockets
+    /// [those of sockets](Self::and_sockets). Jumps of the clock and second deliveries ([`FaultKind::CallTwice`]) are for those who ask for them
+    /// ([`and`](Self::and)): what an object promises about time rarely survives the ones, and many a correct object not the others.
     pub fn all() -> Self {
         let kinds = FaultKind::ALL.into_iter();
         Self {
@@ -278,6 +343,7 @@ impl Faults {
                 .collect(),
             most: 6,
         }
+        .without(FaultKind::CallTwice)
     }
 
     /// None: only the order of events varies.

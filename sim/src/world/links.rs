@@ -3,7 +3,7 @@
 //! # Fault model
 //! A message takes a drawn time; messages of one leg of one link arrive in order, between links any order is possible. A connection can be lost: with the call
 //! under way (it never ran) or with the reply under way (it did), and the caller cannot tell which. When the machine at the far end goes down,
-//! every link to it is lost. A lost link stays lost.
+//! every link to it is lost. A lost link stays lost. A client that is cut off loses every message, and learns of it when the partition is over.
 //!
 //! An alarm comes to its object over a link, too, and its end goes back over it; either can be late or be lost.
 //!
@@ -101,6 +101,9 @@ impl Links for SimLinks {
 impl SimLink {
     /// How long a message takes. Whole milliseconds, so that messages often arrive at the same time and the director has a choice.
     fn latency(&self, draw: &mut Draw) -> Duration {
+        if self.world.faults.borrow().is_calm() {
+            return Duration::ZERO;
+        }
         let millis = match (draw.below(16), self.is_local) {
             (0..=9, _) | (_, true) => 0,
             (10..=13, false) => 1,
@@ -164,11 +167,17 @@ impl Link for SimLink {
             self.world.note_effect_of_loss(&self.owner, leg);
             *self.state.borrow_mut() = Connection::Lost;
         }
+        let cut_off = self.cut_off_until();
+        if cut_off.is_some() {
+            self.world.note_partitioned(&self.owner);
+            *self.state.borrow_mut() = Connection::Lost;
+        }
         let which = self.carried.get();
         self.carried.set(which + 1);
         let mut draw = self.world.drawing_seed().keyed("latency", self.key, which);
         let arrives = self.world.now() + self.latency(&mut draw) + alarm_late;
-        let due = latest.get().max(arrives);
+        // Who is cut off learns of it when he can be reached again.
+        let due = latest.get().max(arrives).max(cut_off.unwrap_or_default());
         latest.set(due);
         let new = NewCompletion {
             kind,
@@ -179,14 +188,41 @@ impl Link for SimLink {
         };
         let wait = self.world.complete_for(self.caller, new);
         let link = self.share();
+        let (world, owner) = (Rc::downgrade(&self.world), Rc::clone(&self.owner));
+        let crosses = self.crosses();
         Box::pin(async move {
             wait.await;
-            if link.is_lost() { Err(Lost) } else { Ok(()) }
+            if link.is_lost() {
+                return Err(Lost);
+            }
+            // The way was cut while the message was on it.
+            if crosses
+                && let Some(world) = world.upgrade()
+                && world.is_cut_off(&owner.machine)
+            {
+                world.note_partitioned(&owner);
+                return Err(Lost);
+            }
+            Ok(())
         })
     }
 }
 
 impl SimLink {
+    /// The link leads to another machine.
+    fn crosses(&self) -> bool {
+        self.owner.machine != self.far_end.name
+    }
+
+    fn cut_off_until(&self) -> Option<Duration> {
+        let world = &self.world;
+        let until = world
+            .faults
+            .borrow()
+            .cut_off_until(&self.owner.machine, world.now());
+        until.filter(|_| self.crosses())
+    }
+
     /// What the message needs to know of its link when it arrives.
     fn share(&self) -> LinkState {
         let state = match &*self.state.borrow() {

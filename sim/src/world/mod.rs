@@ -4,16 +4,19 @@
 //! the [`director`] for the next one; when nothing is ready, virtual time jumps to what is due next. So what a run does is a function of its
 //! plan, its seed and its tape alone, and not of the order in which the executor underneath polls its tasks.
 //!
-//! The simulated twins of the runtime's ports: [`disk`], [`links`], [`sockets`], and the small ones in [`ports`].
+//! The simulated twins of the runtime's ports: [`disk`], [`links`], [`sockets`], and the small ones in [`ports`]. What goes wrong is in [`faults`],
+//! what is asked in the end in [`rest`].
 
 pub(crate) mod completion;
 pub(crate) mod current;
 pub(crate) mod director;
 pub(crate) mod disk;
+mod faults;
 pub(crate) mod links;
 pub(crate) mod machine;
 pub(crate) mod oracle;
 pub(crate) mod ports;
+mod rest;
 pub(crate) mod sockets;
 
 use std::{
@@ -24,10 +27,7 @@ use std::{
     time::Duration,
 };
 
-use dormouse::{
-    Env, NodeBuilder, StartError,
-    platform::{Leg, Platform, SocketEnd},
-};
+use dormouse::{Env, NodeBuilder, StartError, platform::Platform};
 
 use self::{
     completion::{Agenda, NewCompletion, Wait},
@@ -45,7 +45,6 @@ use crate::{
     fault::{
         Fault, FaultKind, SERVER, Trigger,
         armed::{ArmedFaults, Effects},
-        clock_jump,
     },
     plan::Redraw,
     seed::Seed,
@@ -74,12 +73,15 @@ pub(crate) struct World {
     machines: RefCell<Vec<Rc<Machine>>>,
     crashed: RefCell<Vec<(Rc<Machine>, Duration)>>,
     /// What is to be done to the node as soon as nothing of it is being polled.
-    to_do: RefCell<Vec<FaultKind>>,
+    to_do: RefCell<Vec<Fault>>,
     links: RefCell<BTreeMap<(String, String), u64>>,
     /// Every socket that was opened, in this order.
     pub(crate) sockets: RefCell<Vec<Weak<SimSocket>>>,
     sockets_made: Cell<u64>,
     serves: NodeBuilder,
+    /// What a code update brings, unless it is the same again.
+    next_code: RefCell<Option<NodeBuilder>>,
+    code_updated: Cell<bool>,
     moments: Cell<u64>,
     /// What happened so far, one thing after the other.
     happenings: RefCell<Vec<Happening>>,
@@ -163,6 +165,8 @@ impl World {
             sockets: RefCell::default(),
             sockets_made: Cell::new(0),
             serves,
+            next_code: RefCell::default(),
+            code_updated: Cell::new(false),
             moments: Cell::new(0),
             happenings: RefCell::default(),
             redraw: Cell::default(),
@@ -180,6 +184,20 @@ impl World {
             }
         }
         world
+    }
+
+    /// What a code update brings, instead of the same again.
+    pub(crate) fn set_next_code(&self, next: Option<NodeBuilder>) {
+        *self.next_code.borrow_mut() = next;
+    }
+
+    /// The code that a node has which starts now.
+    fn present_code(&self) -> NodeBuilder {
+        let next = self.next_code.borrow();
+        match &*next {
+            Some(next) if self.code_updated.get() => next.clone(),
+            _ => self.serves.clone(),
+        }
     }
 
     /// Says who decides the order where the tape does not, and from where on the seed's draws are other ones.
@@ -346,7 +364,7 @@ impl World {
     fn start_node(self: &Rc<Self>, machine: &Rc<Machine>) {
         let life = Rc::clone(&machine.life.borrow());
         let platform = self.platform(machine, &life);
-        let (world, machine, serves) = (Rc::clone(self), Rc::clone(machine), self.serves.clone());
+        let (world, machine, serves) = (Rc::clone(self), Rc::clone(machine), self.present_code());
         Rc::clone(&life).tasks.spawn(Box::pin(async move {
             match serves.start(platform) {
                 Ok(node) => *machine.node.borrow_mut() = Some(node),
@@ -422,6 +440,10 @@ impl World {
         let mut at_this_instant = 0;
         loop {
             self.activity.idle().await;
+            if self.activity.overran() {
+                self.busy_for_ever("some code wakes itself again and again");
+                return Drive::Stuck;
+            }
             self.settle();
             if done() {
                 return Drive::Reached;
@@ -438,10 +460,7 @@ impl World {
                 current::during(self, &life, || completion.happen());
                 at_this_instant += 1;
                 if at_this_instant > HAPPENINGS_AT_ONE_INSTANT_MAX {
-                    self.violated(Violation::new(
-                        "time goes on",
-                        "the objects are busy for ever without any time passing",
-                    ));
+                    self.busy_for_ever("the objects are busy for ever");
                     return Drive::Stuck;
                 }
                 continue;
@@ -506,27 +525,16 @@ impl World {
             self.at(self.now() + outage, move |world| world.restart(&machine));
         }
         let to_do = std::mem::take(&mut *self.to_do.borrow_mut());
-        for kind in to_do {
-            self.do_to_node(kind);
+        for fault in to_do {
+            self.do_to_node(&fault);
         }
     }
 
-    fn do_to_node(self: &Rc<Self>, kind: FaultKind) {
-        let machine = self.server();
-        let life = Rc::clone(&machine.life.borrow());
-        let Some(node) = machine.node.borrow().clone().filter(|_| !life.is_dead()) else {
-            return;
-        };
-        let count = current::during(self, &life, || match kind {
-            FaultKind::Hibernate => node.hibernate_idle(),
-            FaultKind::Evict => node.evict_all(),
-            FaultKind::AlarmTwice => usize::from(node.deliver_last_alarm_again()),
-            other => unreachable!("{other} is not done to a node"),
-        });
-        if count > 0 {
-            self.note_fault(kind);
-            self.faults.borrow_mut().effects.add(kind, 1);
-        }
+    /// Time stands still: nothing else will ever happen.
+    fn busy_for_ever(&self, what: &str) {
+        let last = self.last_events();
+        let why = format!("{what} without any time passing; the last events:\n{last}");
+        self.violated(Violation::new("time goes on", why));
     }
 
     fn restart(self: &Rc<Self>, machine: &Rc<Machine>) {
@@ -568,6 +576,7 @@ impl World {
     }
 
     fn consult_oracle(&self, name: &'static str) {
+        self.faults.borrow_mut().reported(name); // some faults show only where the runtime tells of them
         let trace = self.trace.borrow();
         let event = trace.last().expect("it has just been recorded");
         if name == "panicked" {
@@ -623,62 +632,6 @@ impl World {
         }
     }
 
-    fn fire(self: &Rc<Self>, fault: &Fault) {
-        if self.faults.borrow().is_healed() {
-            return;
-        }
-        let by = Duration::from_millis(fault.millis);
-        match fault.kind {
-            FaultKind::ProcessCrash | FaultKind::PowerLoss => {
-                if self.crash(fault.kind, by) {
-                    self.faults.borrow_mut().effects.add(fault.kind, 1);
-                }
-            }
-            FaultKind::Hibernate | FaultKind::Evict => self.to_do.borrow_mut().push(fault.kind),
-            FaultKind::LoseCall => self.faults.borrow_mut().lose_next(Leg::Call),
-            FaultKind::LoseReply => self.faults.borrow_mut().lose_next(Leg::Reply),
-            FaultKind::CutSocket => {
-                if let Some((socket, _)) = self.draw_socket(fault.kind) {
-                    self.note_socket_fault(fault.kind, &socket);
-                    socket.cut();
-                }
-            }
-            FaultKind::HalfOpenSocket => {
-                if let Some((socket, drawn)) = self.draw_socket(fault.kind) {
-                    let from = if drawn % 2 == 0 {
-                        SocketEnd::Near
-                    } else {
-                        SocketEnd::Far
-                    };
-                    self.note_socket_fault(fault.kind, &socket);
-                    socket.silence(from);
-                }
-            }
-            FaultKind::SlowLinks => {
-                self.note_fault(fault.kind);
-                self.faults.borrow_mut().slow_links(by);
-            }
-            FaultKind::SlowSync => {
-                self.note_fault(fault.kind);
-                self.faults.borrow_mut().slow_syncs(by);
-            }
-            FaultKind::FailSync => {
-                self.note_fault(fault.kind);
-                self.faults.borrow_mut().fail_next_sync();
-            }
-            FaultKind::AlarmLate => self.faults.borrow_mut().delay_next_alarm(by),
-            FaultKind::AlarmLost => self.faults.borrow_mut().lose_next_alarm(),
-            FaultKind::AlarmTwice => {
-                self.at(self.now() + by, |world| {
-                    if !world.faults.borrow().is_healed() {
-                        world.to_do.borrow_mut().push(FaultKind::AlarmTwice);
-                    }
-                });
-            }
-            FaultKind::ClockJump => self.jump(fault.kind, clock_jump(fault.millis)),
-        }
-    }
-
     /// Ends the server's life at this very instant; it comes back after `outage`. Says whether there was a life to end.
     pub(crate) fn crash(self: &Rc<Self>, kind: FaultKind, outage: Duration) -> bool {
         let machine = self.server();
@@ -706,48 +659,6 @@ impl World {
         true
     }
 
-    pub(crate) fn note_effect_of_loss(&self, life: &Life, leg: Leg) {
-        let kind = match leg {
-            Leg::Call => FaultKind::LoseCall,
-            Leg::Reply => FaultKind::LoseReply,
-        };
-        let mut trace = self.trace.borrow_mut();
-        trace
-            .record(self.now(), &life.machine, "FAULT")
-            .text("kind", kind);
-        self.faults.borrow_mut().effects.add(kind, 1);
-    }
-
-    fn note_socket_fault(&self, kind: FaultKind, socket: &SimSocket) {
-        self.note("FAULT", |recorder| {
-            recorder.text("kind", kind);
-            recorder.number("socket", socket.number());
-        });
-        self.faults.borrow_mut().effects.add(kind, 1);
-    }
-
-    fn jump(&self, kind: FaultKind, by: i64) {
-        let offset = self.clock_offset.get() + by;
-        self.clock_offset.set(offset);
-        let forward = by >= 0;
-        self.note("FAULT", |recorder| {
-            recorder.text("kind", kind);
-            recorder.number("millis", by.unsigned_abs());
-            recorder.bool("forward", forward);
-        });
-        self.faults.borrow_mut().effects.add(kind, 1);
-    }
-
-    /// A fault that waited for its moment takes effect.
-    pub(crate) fn note_effect(&self, kind: FaultKind) {
-        self.note_fault(kind);
-        self.faults.borrow_mut().effects.add(kind, 1);
-    }
-
-    fn note_fault(&self, kind: FaultKind) {
-        self.note("FAULT", |recorder| recorder.text("kind", kind));
-    }
-
     /// Records something that the world did.
     pub(crate) fn note(
         &self,
@@ -767,8 +678,17 @@ impl World {
 
     /// No fault happens from now on. What is down comes up when its outage is over.
     pub(crate) fn heal(&self) {
+        if self.faults.borrow().is_healed() {
+            return;
+        }
         self.note("healed", |_| {});
         self.faults.borrow_mut().heal();
+        let machine = self.server();
+        if let Some(node) = &*machine.node.borrow() {
+            node.reset_after_exceptions(0);
+            node.refuse_calls(0);
+            node.repeat_calls(0, Duration::ZERO);
+        }
         for socket in self.living_sockets() {
             if socket.is_silent() {
                 socket.cut(); // it is found out now

@@ -9,7 +9,12 @@
 //! - `reentrancy`: objects that call each other, and themselves;
 //! - `errors`: what of a failure reaches the caller;
 //! - `resets`: what a failure ends, and what it leaves alone;
+//! - `flags`: the flags of each failure, row by row;
 //! - `lifecycle`: idle times, hibernation, restarts;
+//! - `memory`: what keeps an object in memory, and when it is thrown out all the same;
+//! - `updates`: new code, another instance in the object's place, the last handler;
+//! - `overload`: what is refused, and other things done to a node from outside;
+//! - `stored`: a look into objects that sleep;
 //! - `nesting`: sections awaited elsewhere, or by nobody;
 //! - `identity`: ids and names;
 //! - `storage`: what is separate, what is undone;
@@ -31,16 +36,21 @@ mod bookmarks;
 mod calls;
 mod damage;
 mod errors;
+mod flags;
 mod gates;
 mod identity;
 mod lifecycle;
 mod limits;
+mod memory;
 mod nesting;
+mod overload;
 mod reentrancy;
 mod resets;
 mod sections;
 mod sockets;
 mod storage;
+mod stored;
+mod updates;
 
 use std::{
     cell::{Cell, RefCell},

@@ -194,7 +194,10 @@ impl LegacyStorage {
             let runs = cache.alarm.scheduled.is_some();
             (cache.alarm.write(at, number), runs)
         };
-        if runs && at.is_some() && self.durable_alarm() == at {
+        if let Some(repeated) = at
+            && runs
+            && self.may_repeat_alarm(repeated)
+        {
             self.tell_scheduler(at)?; // the very alarm whose handler runs: it must fire again, although nothing changes
         }
         self.wrote(written, options);

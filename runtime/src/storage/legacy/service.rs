@@ -112,7 +112,8 @@ impl Service {
                 "cannot open the storage of {object} ({path}): {reason}"
             ))
         };
-        let files = ObjectFiles::open(&setup.disk, &path).map_err(|error| cannot_open(&error))?;
+        let files = ObjectFiles::open(&setup.disk, &path, &setup.sync_failures)
+            .map_err(|error| cannot_open(&error))?;
         let is_in_doubt = !files.is_new() && setup.left == Left::InDoubt;
         if is_in_doubt {
             files.write_again().map_err(|error| cannot_open(&error))?;
@@ -334,6 +335,12 @@ impl Service {
     /// The last alarm that is known to be durable.
     pub(super) fn durable_alarm(&self) -> Option<WallTime> {
         self.known_alarm().ok().and_then(|(_, durable)| durable)
+    }
+
+    /// Whether the scheduler may be told `at` once more.
+    pub(super) fn may_repeat_alarm(&self, at: WallTime) -> bool {
+        let known = self.known_alarm();
+        known.is_ok_and(|(asked, durable)| [asked, durable].contains(&Some(at)))
     }
 
     /// Has the scheduler wake the object at `at`: at its alarm, or earlier.

@@ -111,6 +111,7 @@ impl Node {
             clock: Rc::clone(&self.clock) as Rc<dyn Clock>,
             entropy: Rc::new(Ones),
             spawn: Rc::clone(&self.tasks) as Rc<dyn Spawn>,
+            sync_failures: crate::storage::SyncFailures::default(),
             path: PATH.into(),
             object: "Counter/a".into(),
             gate: Rc::clone(&gate),
