@@ -81,11 +81,13 @@ impl<F: Future, D: FnOnce() + Unpin> Future for FirstTurn<F, D> {
 }
 
 impl Activation {
-    /// Queues an event of a socket behind everything that arrived before it. `first_turn` is called when the first turn of its handler has run.
+    /// Queues an event of a socket behind everything that arrived before it. `begins` is called when its handler does, `first_turn` when the first turn of
+    /// that has run.
     pub(crate) fn deliver_socket_event(
         self: &Rc<Self>,
         event: SocketEvent,
         limit: Option<Duration>,
+        begins: impl FnOnce() + 'static,
         first_turn: impl FnOnce() + Unpin + 'static,
     ) {
         self.construct_once();
@@ -95,7 +97,10 @@ impl Activation {
         self.note_event();
         let activation = Rc::clone(self);
         let task = Task::new(Rc::clone(&self.input));
-        let handler = async move { activation.instance().websocket(event).await };
+        let handler = async move {
+            begins();
+            activation.instance().websocket(event).await
+        };
         let code = FirstTurn {
             code: Box::pin(catching(Rc::clone(&task), handler)),
             done: Some(first_turn),
