@@ -54,6 +54,7 @@ pub(crate) fn with_logs<T>(filter: EnvFilter, f: impl FnOnce() -> T) -> T {
     }
     let logs = tracing_subscriber::fmt::layer()
         .event_format(InVirtualTime)
+        .with_ansi(false)
         // A test's output is captured, as the rest of what it prints.
         .with_writer(|| Captured)
         .with_filter(filter);
