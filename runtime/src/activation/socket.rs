@@ -79,10 +79,11 @@ impl<F: Future, D: FnOnce() + Unpin> Future for FirstTurn<F, D> {
 }
 
 impl Activation {
-    /// Queues an event of a socket behind everything that arrived before it. `first_turn` is called when the first turn of its handler has run.
+    /// Queues an event of a socket, by its connection and frame, behind everything that arrived before it. `first_turn` is called when the first turn of its handler has run.
     pub(crate) fn deliver_socket_event(
         self: &Rc<Self>,
         event: SocketEvent,
+        (socket, nth): (u64, u32),
         limit: Option<Duration>,
         first_turn: impl FnOnce() + Unpin + 'static,
     ) {
@@ -115,6 +116,12 @@ impl Activation {
                 }
             };
             activation.count_socket_events(-1);
+            point!(
+                "socket_handled",
+                object = &*activation.label,
+                socket = socket,
+                nth = nth
+            );
             if let Err(error) = result {
                 // Nobody waits for it: the socket stays open, the object alive (W-20).
                 point!(

@@ -196,7 +196,7 @@ impl Connection {
         let label: Rc<str> = attached.label().into();
         let first_turn = move || {
             point!(
-                "socket_handled",
+                "socket_turn",
                 object = &*label,
                 socket = connection.number(),
                 nth = nth
@@ -207,7 +207,8 @@ impl Connection {
             connection.end(at).traffic.busy.set(false);
             connection.call(at);
         };
-        activation.deliver_socket_event(event, attached.event_timeout(), first_turn);
+        let name = (self.number(), nth);
+        activation.deliver_socket_event(event, name, attached.event_timeout(), first_turn);
         Ok(())
     }
 }
