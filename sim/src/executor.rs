@@ -40,8 +40,10 @@ pub(crate) fn elapsed() -> Duration {
 pub(crate) async fn sleep_while_idle(duration: Duration, activity: &Activity) {
     let mut sleep = std::pin::pin!(madsim::time::sleep(duration));
     let mut started = false;
+    let begun = activity.begun();
     poll_fn(|cx| {
-        if activity.is_busy() {
+        // What woke may have done all that it had to do before we are asked, and left something for the world.
+        if activity.is_busy() || activity.begun() != begun {
             return Poll::Ready(());
         }
         activity.wake_when_busy(cx.waker());
@@ -67,12 +69,19 @@ struct ActivityState {
     /// How often task sets were polled since the world was last idle.
     polls: AtomicUsize,
     overran: AtomicBool,
+    /// How often a machine that had nothing to do got something.
+    begun: AtomicUsize,
     waiting: Mutex<Option<Waker>>,
 }
 
 impl Activity {
     pub(crate) fn is_busy(&self) -> bool {
         self.0.busy.load(Ordering::Relaxed) > 0
+    }
+
+    /// How often a machine has become busy.
+    pub(crate) fn begun(&self) -> usize {
+        self.0.begun.load(Ordering::Relaxed)
     }
 
     fn wake_when_busy(&self, waker: &Waker) {
@@ -101,6 +110,7 @@ impl Activity {
     }
 
     fn begin(&self) {
+        self.0.begun.fetch_add(1, Ordering::Relaxed);
         if self.0.busy.fetch_add(1, Ordering::Relaxed) == 0 {
             self.notify();
         }

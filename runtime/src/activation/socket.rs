@@ -81,11 +81,12 @@ impl<F: Future, D: FnOnce() + Unpin> Future for FirstTurn<F, D> {
 }
 
 impl Activation {
-    /// Queues an event of a socket behind everything that arrived before it. `begins` is called when its handler does, `first_turn` when the first turn of
-    /// that has run.
+    /// Queues an event of a socket, by its connection and frame, behind everything that arrived before it. `begins` is called when its handler does,
+    /// `first_turn` when the first turn of that has run.
     pub(crate) fn deliver_socket_event(
         self: &Rc<Self>,
         event: SocketEvent,
+        (socket, nth): (u64, u32),
         limit: Option<Duration>,
         begins: impl FnOnce() + 'static,
         first_turn: impl FnOnce() + Unpin + 'static,
@@ -127,6 +128,12 @@ impl Activation {
                 }
             };
             activation.count_socket_events(-1);
+            point!(
+                "socket_handled",
+                object = &*activation.label,
+                socket = socket,
+                nth = nth
+            );
             if let Err(error) = result {
                 // Nobody waits for it: the socket stays open, the object alive (W-20).
                 point!(

@@ -191,7 +191,7 @@ impl Connection {
         let label: Rc<str> = attached.label().into();
         let first_turn = move || {
             point!(
-                "socket_handled",
+                "socket_turn",
                 object = &*label,
                 socket = connection.number(),
                 nth = nth
@@ -209,7 +209,8 @@ impl Connection {
                 connection.end(at).change(|closing| closing.received = true);
             }
         };
-        activation.deliver_socket_event(event, attached.event_timeout(), begins, first_turn);
+        let name = (self.number(), nth);
+        activation.deliver_socket_event(event, name, attached.event_timeout(), begins, first_turn);
         Ok(())
     }
 }

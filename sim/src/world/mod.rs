@@ -500,9 +500,9 @@ impl World {
         if due <= self.now() {
             return Woke::InTime;
         }
-        let before = executor::elapsed();
+        let (before, begun) = (executor::elapsed(), self.activity.begun());
         executor::sleep_while_idle(due.saturating_sub(self.now()), &self.activity).await;
-        if self.activity.is_busy() {
+        if self.activity.begun() != begun {
             let passed = executor::elapsed().saturating_sub(before);
             self.now.set((self.now() + passed).min(due));
             return Woke::Early;
