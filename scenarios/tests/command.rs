@@ -105,7 +105,7 @@ fn wrong_use_is_told_in_one_message_with_code_2() {
     for (arguments, message) in [
         (
             &["explore", "no_such_suite"][..],
-            "there is no suite `no_such_suite`; there are: counter,",
+            "there is no suite `no_such_suite`; there are: batcher, counter,",
         ),
         (&["replay", "counter", "seven"], "invalid value 'seven'"),
         (

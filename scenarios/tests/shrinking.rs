@@ -191,6 +191,18 @@ fn webhooks_with_fresh_keys_take_one_hook_and_a_fault_between_sending_and_noting
 }
 
 #[test]
+fn a_timer_that_is_always_pending_takes_one_call() {
+    // The call brings the object into memory, and the timer keeps it there.
+    smallest(
+        "ticking_presence",
+        "an object with nothing to do comes to rest",
+        1,
+        1,
+        0,
+    );
+}
+
+#[test]
 fn every_planted_bug_stands_above() {
     let here = include_str!("shrinking.rs").replace(char::is_whitespace, "");
     for listed in suites() {

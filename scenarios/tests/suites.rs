@@ -126,11 +126,11 @@ fn every_faulty_twin_is_found_and_for_the_right_reason() {
         ),
         ("latest_expiry_session", vec!["what has expired is removed"]),
         ("split_session", vec!["what has expired is not served"]),
+        ("fresh_key_webhooks", vec!["nothing takes effect twice"]),
         (
             "forgetful_room",
             vec!["whoever is connected hears what he says"],
         ),
-        ("fresh_key_webhooks", vec!["nothing takes effect twice"]),
     ];
     let faulty: Vec<_> = suites()
         .into_iter()

@@ -223,8 +223,9 @@ where
     }
     if goes_on {
         world.heal();
+    }
+    if goes_on && scenario.finally.is_empty() {
         oracles.ask(&world).await;
-        goes_on = !world.has_violations();
     }
     if goes_on && !scenario.finally.is_empty() {
         let before = script.history.borrow().calls().len();
@@ -243,7 +244,8 @@ where
         last_reads = script.history.borrow().calls().len() - before;
     }
     if last_reads > 0 && !world.has_violations() {
-        oracles.ask_again(&world).await;
+        // Not before the last loss of power: they take time, in which everything becomes durable that it is to take.
+        oracles.ask(&world).await;
     }
     drop(script);
     Lived {

@@ -313,6 +313,11 @@ impl Connection {
         point!("socket_cut", socket = self.number(), end = end_label(at));
         end.change(|closing| closing.broken = true);
         end.traffic.forget_waiting();
+        if at == SocketEnd::Far && !self.reached.get() {
+            // Nobody ever held it, such as when the answer that carried it was lost: no way leads from it to the object, and what the object
+            // sends would wait for ever and keep it in memory (W-2).
+            return self.lose(other(at));
+        }
         self.push(at, Frame::Cut, None);
     }
 }

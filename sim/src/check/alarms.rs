@@ -337,6 +337,7 @@ mod tests {
                 _ => recorder.text("object", "Batcher/a"),
             }
             match name {
+                "alarm_retry" => recorder.number("after_millis", at),
                 "alarm_end" => {
                     recorder.text(
                         "end",
@@ -462,10 +463,11 @@ mod tests {
                 (at, "alarm_start", AT),
                 (at, "alarm_done", AT),
                 (at, "alarm_end", 1),
+                (at, "alarm_retry", 2_000 << run),
             ]);
             at += 2 << run;
         }
-        assert_eq!(after_set(&runs[..28]), None);
+        assert_eq!(after_set(&runs[..35]), None);
         assert_eq!(after_set(&runs).as_deref(), Some(RETRIES));
     }
 

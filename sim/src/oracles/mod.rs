@@ -76,12 +76,6 @@ impl Oracles {
         self.pending_work_has_an_alarm(world).await;
     }
 
-    /// Asks what must also hold after the last loss of power.
-    pub(crate) async fn ask_again(&self, world: &Rc<World>) {
-        self.comes_to_rest(world).await;
-        self.pending_work_has_an_alarm(world).await;
-    }
-
     /// Everything becomes able to hibernate.
     async fn comes_to_rest(&self, world: &Rc<World>) {
         let Some(bound) = self.rest_within else {

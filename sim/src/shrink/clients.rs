@@ -40,15 +40,23 @@ pub(super) fn take_out(search: &mut Search<'_>) {
     }
 }
 
-/// Lets the first client make all calls, in the order in which they were made: what needs no second client should not have one.
+/// Lets the first client make all calls, in the order in which they were made or the other way round: calls that were under way together may have
+/// arrived so. What needs no second client should not have one.
 pub(super) fn join(search: &mut Search<'_>) {
     let draft = search.best();
     let busy = busy(draft);
     let (Some(&first), true) = (busy.first(), busy.len() > 1) else {
         return;
     };
-    let mut joined = draft.clone();
     let places = draft.places(search.seen());
+    let backwards: Vec<_> = places.iter().rev().copied().collect();
+    let candidates = [places, backwards].map(|places| joined(draft, first, &places));
+    search.first(candidates);
+}
+
+/// The draft with the calls at `places` made by one client, in that order.
+fn joined(draft: &Draft, by: usize, places: &[Place]) -> Draft {
+    let mut joined = draft.clone();
     let steps = places
         .iter()
         .map(|&(client, index)| draft.plan.clients[client][index].clone());
@@ -59,19 +67,19 @@ pub(super) fn join(search: &mut Search<'_>) {
         steps.clear();
         joined.origins[client].clear();
     }
-    joined.plan.clients[first] = steps.collect();
-    joined.origins[first] = origins.collect();
+    joined.plan.clients[by] = steps.collect();
+    joined.origins[by] = origins.collect();
     for fault in &mut joined.plan.faults {
         if let Trigger::After(after) = &mut fault.trigger {
             let now = places
                 .iter()
                 .position(|&(client, index)| (client + 1, index + 1) == (after.client, after.call));
             if let Some(now) = now {
-                (after.client, after.call) = (first + 1, now + 1);
+                (after.client, after.call) = (by + 1, now + 1);
             }
         }
     }
-    search.first([joined]);
+    joined
 }
 
 /// Takes out the clients that make no calls, so that the others are called 1, 2, ...

@@ -376,6 +376,11 @@ impl Disk for TestDisk {
         let file = files.remove(from);
         let file = file.ok_or_else(|| DiskError::NotFound(from.into()))?;
         files.insert(to.to_owned(), file);
+        for path in self.0.open.borrow_mut().values_mut() {
+            if path == from {
+                to.clone_into(path); // who had it open has it open under its new name
+            }
+        }
         Ok(())
     }
 
