@@ -55,7 +55,10 @@ impl Report {
     ) -> Result<Self, String> {
         let run = super::run_seed(suite, seed, Detail::Full);
         let (position, again) = (position.into(), again.into());
-        let page = Format::Html.write(&run, &headline(suite.name(), seed, &run, &again));
+        let page = Format::Html.write(
+            &run,
+            &headline(suite.name(), seed.to_string(), &run, &again),
+        );
         let Run {
             violation: Some(violation),
             hash,
