@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use crate::{
-    AlarmInfo, Env, Error, Request, Response, Result, State, Value, WebSocket,
+    AlarmInfo, Env, Error, Request, Response, Result, ShutdownReason, State, Value, WebSocket,
     WebSocketIncomingMessage, platform::LocalBoxFuture,
 };
 
@@ -38,6 +38,13 @@ pub trait Handler {
         method: String,
         arguments: Vec<Value>,
     ) -> LocalBoxFuture<'static, Result<Value>>;
+
+    /// The last one, before a planned end, on nodes that have the option on
+    /// ([`NodeBuilder::pre_shutdown`](crate::NodeBuilder::pre_shutdown)).
+    fn pre_shutdown(self: Rc<Self>, reason: ShutdownReason) -> LocalBoxFuture<'static, Result<()>> {
+        let _ = reason;
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// The alarm. Only called if the class [handles alarms](Class::handles_alarms), which then has more to say than this.
     fn alarm(self: Rc<Self>, info: AlarmInfo) -> LocalBoxFuture<'static, Result<()>> {
@@ -117,6 +124,16 @@ pub enum Reply {
 }
 
 impl Invocation {
+    /// About how many bytes it takes while it waits: strings, binary data, and a little for everything else.
+    pub(crate) fn about_bytes(&self) -> usize {
+        match self {
+            Self::Fetch(request) => request.about_bytes(),
+            Self::Call { method, arguments } => {
+                method.len() + arguments.iter().map(Value::about_bytes).sum::<usize>()
+            }
+        }
+    }
+
     /// How it is called in traces.
     pub(crate) fn label(&self) -> &str {
         match self {

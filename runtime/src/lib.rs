@@ -61,6 +61,7 @@
 pub mod __private;
 mod activation;
 mod alarm;
+pub mod assert;
 mod error;
 mod gate;
 pub mod handler;
@@ -81,7 +82,12 @@ mod websocket;
 pub use dormouse_macros::{durable_object, rpc};
 
 pub use crate::{
-    activation::state::{AbortOptions, Date, Delay, State},
+    activation::{
+        delay::Delay,
+        pins::{InMemory, Pin, PinKind},
+        retire::ShutdownReason,
+        state::{AbortOptions, Date, State},
+    },
     alarm::{AlarmIndexError, AlarmInfo},
     error::{Error, Result},
     http::{
@@ -95,7 +101,10 @@ pub use crate::{
         object_id::ObjectId,
         stub::{Rpc, RpcCall, Stub},
     },
-    node::{Node, NodeBuilder, Session, StartError},
+    node::{
+        CodeUpdate, Node, NodeBuilder, OverloadLimits, Session, StartError, StoredObject,
+        UpdateError,
+    },
     object::{DurableObject, ObjectClass, has_durable_object_attribute},
     storage::{
         GetAlarmOptions, GetOptions, History, ListOptions, PutOptions, ScheduledTime,

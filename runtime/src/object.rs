@@ -3,7 +3,7 @@
 use std::{marker::PhantomData, rc::Rc};
 
 use crate::{
-    AlarmInfo, Env, Error, Request, Response, Result, State, Value, WebSocket,
+    AlarmInfo, Env, Error, Request, Response, Result, ShutdownReason, State, Value, WebSocket,
     WebSocketIncomingMessage,
     handler::{Class, Handler, SocketEvent},
     platform::LocalBoxFuture,
@@ -72,6 +72,17 @@ pub trait DurableObject: has_durable_object_attribute {
     async fn fetch(&self, request: Request) -> Result<Response> {
         let _ = request;
         Err(Error::from("Handler does not export a fetch() function."))
+    }
+
+    /// The last handler before a planned end, on nodes that have the option on
+    /// ([`NodeBuilder::pre_shutdown`](crate::NodeBuilder::pre_shutdown)); it has ten seconds (L-16). After a crash or a reset it is not called, so what
+    /// must survive belongs into storage long before.
+    ///
+    /// # Errors
+    /// Whatever failed: it is noted in the trace, and the object leaves memory all the same.
+    async fn pre_shutdown(&self, reason: ShutdownReason) -> Result<()> {
+        let _ = reason;
+        Ok(())
     }
 
     /// The alarm that [`Storage::set_alarm`](crate::Storage::set_alarm) has set: called at its time or later, at least once. An `Err`, or a panic,
@@ -170,6 +181,10 @@ impl<T: DurableObject + ObjectClass> Class for RustClass<T> {
 }
 
 impl<T: DurableObject + ObjectClass> Handler for RustObject<T> {
+    fn pre_shutdown(self: Rc<Self>, reason: ShutdownReason) -> LocalBoxFuture<'static, Result<()>> {
+        Box::pin(async move { self.0.pre_shutdown(reason).await })
+    }
+
     fn fetch(self: Rc<Self>, request: Request) -> LocalBoxFuture<'static, Result<Response>> {
         Box::pin(async move { self.0.fetch(request).await })
     }

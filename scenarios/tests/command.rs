@@ -84,7 +84,15 @@ fn a_failure_is_replayed_by_its_seed_and_by_its_saved_plan() {
         !files.starts_with(&*folder.path().to_string_lossy()),
         "files go to the build's target folder, wherever the command was started: {files}"
     );
-    let plan = format!("{files}/plan.json");
+    let smallest = format!("{files}/plan.json");
+    let smallest = out(&run(&["replay", "forgetful_counter", "--plan", &smallest]));
+    assert!(
+        smallest.contains("verdict  broke"),
+        "the smallest plan fails as well: {smallest}"
+    );
+    assert!(smallest.len() < replayed.len());
+
+    let plan = format!("{files}/whole-plan.json");
     let from_plan = out(&run(&["replay", "forgetful_counter", "--plan", &plan]));
     assert!(
         from_plan.contains(&hash),
@@ -114,6 +122,38 @@ fn wrong_use_is_told_in_one_message_with_code_2() {
             "beyond the last seed",
         ),
         (&["frobnicate"], "unrecognized subcommand"),
+        (
+            &["sweep", "counter", "--kind", "earthquake"],
+            "there are: process_crash, power_loss, ",
+        ),
+        (
+            &["sweep", "forgetful_counter", "7"],
+            "breaks a promise without any fault",
+        ),
+        (
+            &["shrink", "counter", "0"],
+            "the plan breaks no promise: there is nothing to shrink",
+        ),
+        (
+            &["why", "counter", "0"],
+            "the run breaks no promise: there is nothing to explain",
+        ),
+        (
+            &["shrink", "counter", "--plan", "missing.json"],
+            "cannot read missing.json",
+        ),
+        (
+            &["explore", "counter", "--strategy", "luck"],
+            "[possible values: random, pct, coverage]",
+        ),
+        (
+            &["strategies", "counter"],
+            "only suites with a bug can be searched for it",
+        ),
+        (
+            &["replay", "counter", "18446744073709551616"],
+            "invalid value '18446744073709551616'",
+        ),
         (
             &["explore", "counter", "--shard", "11/10"],
             "'11/10' for '--shard <SHARD>': which is none of 10 shards: they are numbered from 1/10 to 10/10",
@@ -173,6 +213,87 @@ fn a_plan_that_is_none_is_refused_with_its_reason() {
         assert_eq!(output.status.code(), Some(2));
         assert!(err(&output).contains(message), "{}", err(&output));
     }
+}
+
+#[test]
+fn the_report_tells_the_smallest_plan_and_how_large_it_was() {
+    let text = out(&dormouse(&["explore", "racing_counter"]));
+    assert!(
+        text.contains("smallest plan: 2 steps, 0 faults (from "),
+        "{text}"
+    );
+    let whole = out(&dormouse(&["explore", "racing_counter", "--shrink", "0s"]));
+    assert!(!whole.contains("smallest plan"), "{whole}");
+    assert!(whole.len() > text.len());
+}
+
+#[test]
+fn a_sweep_names_the_points_and_the_verdict_at_each() {
+    let output = dormouse(&[
+        "sweep",
+        "counter",
+        "3",
+        "--kind",
+        "power_loss",
+        "--pairs",
+        "20",
+    ]);
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", err(&output));
+    let committed = text
+        .lines()
+        .find(|line| line.starts_with("committed on server"))
+        .unwrap_or_else(|| panic!("the point is not there: {text}"));
+    assert!(committed.trim_end().ends_with(" ok"), "{committed}");
+    assert!(text.contains("\n20 pairs, "), "{text}");
+}
+
+#[test]
+fn why_names_the_event_and_draws_the_rate() {
+    let text = out(&dormouse(&["explore", "racing_counter"]));
+    let again = "again    dormouse replay racing_counter ";
+    let seed = text.split_once(again).expect("it is found").1;
+    let seed = seed.lines().next().expect("a number");
+    let output = dormouse(&["why", "racing_counter", seed]);
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", err(&output));
+    assert!(text.contains("20/20   ####################"), "{text}");
+    assert!(text.contains("The failure "), "{text}");
+}
+
+#[test]
+fn a_failure_that_a_strategy_found_is_told_with_its_plan_and_found_again() {
+    for strategy in ["pct", "coverage"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let run = |arguments: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_dormouse"));
+            let output = command.args(arguments).current_dir(folder.path()).output();
+            out(&output.expect("the command runs"))
+        };
+        let explore = ["explore", "racing_counter", "--strategy", strategy];
+        let text = run(&explore);
+        assert!(text.contains("seen     twice, in two processes"), "{text}");
+        let headline = |text: &str| {
+            let line = text.lines().find(|line| line.contains(" broke `"));
+            line.expect("something is found").to_owned()
+        };
+        assert!(headline(&text).contains(&format!("({strategy})")), "{text}");
+        let again = text.split_once("again    dormouse ").expect("the line").1;
+        let again: Vec<_> = again.lines().next().expect("a line").split(' ').collect();
+        assert!(run(&again).contains("verdict  broke"), "{again:?}");
+        assert_eq!(headline(&run(&explore)), headline(&text), "the same seeds");
+    }
+}
+
+#[test]
+fn a_suite_that_tests_nothing_says_so() {
+    // One seed does not cut a purge short, and a purge that is not cut short leaves nothing.
+    let text = out(&dormouse(&["explore", "mailbox", "--seeds", "1"]));
+    let never =
+        "mailbox                   `a start removes what an earlier purge left` never held (";
+    assert!(text.contains(&format!("never seen\n{never}")), "{text}");
+    let text = out(&dormouse(&["explore", "mailbox", "--seeds", "400"]));
+    assert!(!text.contains(never), "{text}");
 }
 
 #[test]

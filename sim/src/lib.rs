@@ -9,9 +9,9 @@
 //! seed -> plan (workload + faults, as data)
 //!      -> world (machines, links, disk and time of its own; one thing happens at a time)
 //!      -> history (what clients saw) + trace (what the runtime did)
-//!      -> checkers -> verdict -> report
+//!      -> checkers -> verdict -> shrink -> report
 //! ```
-//! Modules in that order: [`seed`], [`plan`], [`fault`], the world, [`history`], [`trace`], [`check`], [`explore`].
+//! Modules in that order: [`seed`], [`plan`], [`fault`], the world, [`history`], [`trace`], [`check`], [`shrink`], [`explore`].
 //!
 //! # A scenario
 //! ```
@@ -79,6 +79,7 @@
 //! }
 //! ```
 
+pub mod anatomy;
 pub mod check;
 mod client_socket;
 mod executor;
@@ -86,10 +87,12 @@ pub mod explore;
 pub mod fault;
 pub mod history;
 mod machine;
+pub mod oracles;
 pub mod plan;
-pub mod run;
+mod run;
 pub mod scenario;
 pub mod seed;
+pub mod shrink;
 pub mod trace;
 mod world;
 
@@ -114,5 +117,5 @@ pub use crate::{
     run::{Run, Texts},
     scenario::{Client, Detail, Scenario, Suite},
     seed::Seed,
-    world::director::{Choice, Tape},
+    world::director::{Choice, Order, Tape},
 };

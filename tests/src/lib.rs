@@ -37,11 +37,20 @@ mod book {
     #[doc = include_str!("../../book/src/object-model.md")]
     mod object_model {}
 
+    #[doc = include_str!("../../book/src/life-of-an-object.md")]
+    mod life_of_an_object {}
+
+    #[doc = include_str!("../../book/src/oracles.md")]
+    mod oracles {}
+
     #[doc = include_str!("../../book/src/writing-an-object.md")]
     mod writing_an_object {}
 
     #[doc = include_str!("../../book/src/storage.md")]
     mod storage {}
+
+    #[doc = include_str!("../../book/src/alarms.md")]
+    mod alarms {}
 
     #[doc = include_str!("../../book/src/websockets.md")]
     mod websockets {}
@@ -51,6 +60,9 @@ mod book {
 
     #[doc = include_str!("../../book/src/reading-a-failure.md")]
     mod reading_a_failure {}
+
+    #[doc = include_str!("../../book/src/shrinking.md")]
+    mod shrinking {}
 
     #[doc = include_str!("../../book/src/looking-at-a-run.md")]
     mod looking_at_a_run {}

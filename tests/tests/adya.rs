@@ -126,6 +126,9 @@ fn lists_agree(seeds: u64) {
                     if reads_aborted && anomaly == Anomaly::LostUpdate {
                         continue; // they compare whole lists, we the last values
                     }
+                    if anomaly == Anomaly::FutureRead && theirs.anomalies.contains("internal") {
+                        continue; // they do not look at the rest of a transaction that contradicts itself
+                    }
                     assert_eq!(is_theirs, anomalies.contains(&anomaly), "{name}: {about}");
                 }
                 if reads_aborted {

@@ -17,8 +17,9 @@ use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
 use super::{
-    Activation,
-    turn::{Gated, Task},
+    Activation, note_superseded_output,
+    pins::PinKind,
+    turn::{Gated, Task, Turn, catching},
 };
 use crate::{
     Error, Result,
@@ -58,6 +59,7 @@ impl Activation {
     pub(crate) fn deliver_alarm(self: &Rc<Self>, info: AlarmInfo, end: EndSender) {
         self.construct_once();
         self.arrivals.set(self.arrivals.get() + 1);
+        self.note_event();
         point!("deliver", object = &*self.label, what = "alarm");
         {
             let mut running = self.alarm_runs.running.borrow_mut();
@@ -103,19 +105,24 @@ impl Activation {
             },
         );
         let activation = Rc::clone(self);
-        self.spawn(async move {
+        let pin = self.pin(PinKind::Handler("alarm".to_owned()), None);
+        self.spawn_pinned(pin, async move {
             let (end, gate, batch) = handler.await;
             if gate.await.is_err() {
                 return; // the activation ends, and tells so itself
             }
             let ok = end == AlarmEnd::Done;
-            point!(
-                "output",
-                object = &*activation.label,
-                what = "alarm",
-                batch = batch,
-                ok = ok
-            );
+            if activation.is_superseded() {
+                note_superseded_output(&activation.label, "alarm", batch, ok);
+            } else {
+                point!(
+                    "output",
+                    object = &*activation.label,
+                    what = "alarm",
+                    batch = batch,
+                    ok = ok
+                );
+            }
             activation.alarm_ended(end);
         });
     }
@@ -125,14 +132,7 @@ impl Activation {
     /// # Errors
     /// The storage is closed or fails: the activation ends.
     async fn handle_alarm(self: &Rc<Self>, info: AlarmInfo) -> Result<AlarmEnd> {
-        let clock = &self.node.platform.clock;
-        // The wall clock may have jumped back since the scheduler looked: no handler sees a time before its alarm's.
-        while let early = info.scheduled_time - self.turn_began_at.get().as_millis()
-            && early > 0
-        {
-            let early = Duration::from_millis(early.unsigned_abs()).min(CLOCK_CHECKED_AFTER);
-            clock.sleep_until(clock.now() + early).await;
-        }
+        self.wait_until_due(info).await;
         if self.storage.arm_alarm(info.scheduled()).await? == Arming::Canceled {
             return Ok(AlarmEnd::Canceled);
         }
@@ -142,6 +142,7 @@ impl Activation {
             self.storage.end_alarm(HandlerEnd::Succeeded)?;
             return Ok(AlarmEnd::NoHandler);
         }
+        self.wait_until_due(info).await; // arming may have taken its time
         if let Some(running) = &mut *self.alarm_runs.running.borrow_mut() {
             running.started = true;
         }
@@ -152,8 +153,11 @@ impl Activation {
             now = traced(Some(self.turn_began_at.get())),
             retry_count = info.retry_count
         );
+        let clock = &self.node.platform.clock;
         let limit = clock.sleep_until(clock.now() + HANDLER_TIME_MAX);
-        let outcome = match select(pin!(self.instance().alarm(info)), limit).await {
+        let task = Turn::current().expect("an alarm is handled in a turn").task;
+        let handler = catching(task, self.instance().alarm(info));
+        let outcome = match select(pin!(handler), limit).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right(((), _)) => {
                 let error = Error::from("Alarm exceeded its allowed execution time")
@@ -176,6 +180,19 @@ impl Activation {
         } else {
             self.storage.end_alarm(HandlerEnd::Failed)?;
             Ok(AlarmEnd::Failed(Failure::Counted))
+        }
+    }
+
+    /// The wall clock may have jumped back since the scheduler looked: no handler sees a time before its alarm's.
+    async fn wait_until_due(&self, info: AlarmInfo) {
+        let clock = &self.node.platform.clock;
+        loop {
+            let early = info.scheduled_time - self.turn_began_at.get().as_millis();
+            if early <= 0 {
+                return;
+            }
+            let early = Duration::from_millis(early.unsigned_abs()).min(CLOCK_CHECKED_AFTER);
+            clock.sleep_until(clock.now() + early).await;
         }
     }
 
@@ -242,7 +259,7 @@ impl Activation {
                 (told, activation.output.pass())
             },
         );
-        self.spawn(async move {
+        self.spawn_pinned(self.pin(PinKind::Task, None), async move {
             let (outcome, gate) = abandon.await;
             if outcome.is_ok() && gate.await.is_ok() {
                 let _ = told.send(()); // the node may have ended

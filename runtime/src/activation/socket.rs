@@ -6,6 +6,7 @@
 use std::{
     cell::{Cell, RefCell},
     future::Future,
+    panic::Location,
     pin::{Pin, pin},
     rc::{Rc, Weak},
     task::{Context, Poll},
@@ -16,7 +17,8 @@ use futures_util::future::{Either, select};
 
 use super::{
     Activation, Ending,
-    turn::{Gated, Task},
+    pins::{PinGuard, PinKind},
+    turn::{Gated, Task, catching},
 };
 use crate::{
     Error, Mutation, handler::SocketEvent, instrument::point, platform::SocketEnd,
@@ -38,12 +40,12 @@ pub(crate) struct ActivationSockets {
 const OWN_BEFORE_SWEEP: usize = 64;
 
 /// Keeps the object in memory while it lives: a socket that it listens to (L-8).
-pub(crate) struct Awake(Weak<Activation>);
+pub(crate) struct Awake(Option<PinGuard>);
 
 impl Drop for Awake {
     fn drop(&mut self) {
-        if let Some(activation) = self.0.upgrade() {
-            activation.task_done();
+        if let Some(pin) = self.0.take() {
+            pin.release();
         }
     }
 }
@@ -79,25 +81,36 @@ impl<F: Future, D: FnOnce() + Unpin> Future for FirstTurn<F, D> {
 }
 
 impl Activation {
-    /// Queues an event of a socket behind everything that arrived before it. `first_turn` is called when the first turn of its handler has run.
+    /// Queues an event of a socket, by its connection and frame, behind everything that arrived before it. `begins` is called when its handler does,
+    /// `first_turn` when the first turn of that has run.
     pub(crate) fn deliver_socket_event(
         self: &Rc<Self>,
         event: SocketEvent,
+        (socket, nth): (u64, u32),
         limit: Option<Duration>,
+        begins: impl FnOnce() + 'static,
         first_turn: impl FnOnce() + Unpin + 'static,
     ) {
+        self.construct_once();
         self.arrivals.set(self.arrivals.get() + 1);
         let what = event.label();
         point!("deliver", object = &*self.label, what = what);
+        self.note_event();
         let activation = Rc::clone(self);
+        let task = Task::new(Rc::clone(&self.input));
+        let handler = async move {
+            begins();
+            activation.instance().websocket(event).await
+        };
         let code = FirstTurn {
-            code: Box::pin(async move { activation.instance().websocket(event).await }),
+            code: Box::pin(catching(Rc::clone(&task), handler)),
             done: Some(first_turn),
         };
-        let handler = Gated::new(Rc::clone(self), Task::new(Rc::clone(&self.input)), code);
+        let handler = Gated::new(Rc::clone(self), task, code);
         let activation = Rc::clone(self);
         self.count_socket_events(1);
-        self.spawn(async move {
+        let pin = self.pin(PinKind::Handler(what.to_owned()), None);
+        self.spawn_pinned(pin, async move {
             let result = match limit {
                 None => handler.await,
                 Some(limit) => {
@@ -115,6 +128,12 @@ impl Activation {
                 }
             };
             activation.count_socket_events(-1);
+            point!(
+                "socket_handled",
+                object = &*activation.label,
+                socket = socket,
+                nth = nth
+            );
             if let Err(error) = result {
                 // Nobody waits for it: the socket stays open, the object alive (W-20).
                 point!(
@@ -139,7 +158,7 @@ impl Activation {
 
     /// How many tasks in flight keep the object from hibernating.
     pub(super) fn tasks_in_flight(&self) -> usize {
-        let tasks = self.in_flight.get();
+        let tasks = self.pins.count();
         if Mutation::HibernatesOverSocketEvent.is_active() {
             tasks - self.sockets.events.get().min(tasks)
         } else {
@@ -148,9 +167,9 @@ impl Activation {
     }
 
     /// The object stays in memory until this is dropped.
+    #[track_caller]
     pub(crate) fn stay_awake(self: &Rc<Self>) -> Awake {
-        self.in_flight.set(self.in_flight.get() + 1);
-        Awake(Rc::downgrade(self))
+        Awake(Some(self.pin(PinKind::Socket, Some(Location::caller()))))
     }
 
     pub(crate) fn count_unsent(self: &Rc<Self>) -> Unsent {
@@ -182,7 +201,7 @@ impl Activation {
                     sockets.forget_attachments();
                 }
             }
-            Ending::Evicted | Ending::Reset => self.entry.drop_sockets(),
+            Ending::Evicted | Ending::Reset | Ending::Superseded => self.entry.drop_sockets(),
         }
     }
 }

@@ -1,23 +1,18 @@
-//! What an object's code is given: its [`State`], and time.
+//! What an object's code is given: its [`State`], and the time. Its timers are in [`delay`](super::delay).
 
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
+    panic::Location,
     rc::{Rc, Weak},
-    task::{Context, Poll},
-    time::Duration,
 };
 
 use super::{
     Activation,
-    timers::Place,
-    turn::{Gated, Task, Turn},
+    pins::PinKind,
+    turn::{Background, Gated, Task, Turn, catching},
 };
-use crate::{
-    Env, Error, ObjectId, Result, Storage,
-    platform::{LocalBoxFuture, WallTime},
-};
+use crate::{Env, Error, ObjectId, Result, Storage, instrument::point, platform::WallTime};
 
 /// The object's side of the runtime: who it is, what it stores, what it wants done in the background.
 ///
@@ -77,6 +72,7 @@ impl State {
     ///     count // set before the first event runs
     /// }
     /// ```
+    #[track_caller]
     pub fn block_concurrency_while<T, F>(
         &self,
         callback: F,
@@ -88,23 +84,48 @@ impl State {
         self.activation().block_concurrency_while(callback)
     }
 
-    /// Lets `task` run on after the event that started it. The object does not hibernate before it is done; nobody waits for it.
+    /// Lets `task` run on after the event that started it. The object does not hibernate before it is done; nobody waits for it (E-1).
+    ///
+    /// It has no time limit of its own (E-2). It keeps the object from being evicted, too, but for fifteen minutes at most (L-11).
     ///
     /// It begins in this turn, when the code that calls this waits or is over: what it writes before it waits for something that is not
     /// storage is committed together with the turn's other writes.
     ///
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
+    #[track_caller]
     pub fn wait_until(&self, task: impl Future<Output = ()> + 'static) {
         let activation = self.activation();
-        match Turn::current() {
-            Some(turn) if Rc::ptr_eq(&turn.activation, &activation) => {
-                activation.begin_in_this_turn(Rc::clone(&turn.task.scope), Box::pin(task));
-            }
-            _ => {
-                let scope = Task::new(Rc::clone(&activation.input));
-                activation.spawn(Gated::new(Rc::clone(&activation), scope, task));
-            }
+        let turn = Turn::current().filter(|turn| Rc::ptr_eq(&turn.activation, &activation));
+        let scope = turn.as_ref().map_or_else(
+            || Rc::clone(&activation.input),
+            |turn| Rc::clone(&turn.task.scope),
+        );
+        let part_of = Task::new(scope);
+        let code = catching(Rc::clone(&part_of), async move {
+            task.await;
+            Ok(())
+        });
+        let label = Rc::clone(&activation.label);
+        let background = Background {
+            pin: activation.pin(PinKind::WaitUntil, Some(Location::caller())),
+            task: part_of,
+            code: Box::pin(async move {
+                if let Err(error) = code.await {
+                    // Nobody waits for it: it is noted, and that is all (E-3).
+                    point!(
+                        "background_failed",
+                        object = &*label,
+                        error = error.message()
+                    );
+                }
+            }),
+        };
+        if turn.is_some() {
+            activation.begin_in_this_turn(background);
+        } else {
+            let Background { pin, task, code } = background;
+            activation.spawn_pinned(pin, Gated::new(Rc::clone(&activation), task, code));
         }
     }
 
@@ -153,7 +174,7 @@ impl fmt::Debug for State {
 }
 
 /// The original's text for an abort without a reason.
-const ABORTED: &str = "Application called abort() to reset Durable Object.";
+pub(super) const ABORTED: &str = "Application called abort() to reset Durable Object.";
 
 /// Options of [`State::abort_with_options`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -187,71 +208,5 @@ impl Date {
     /// If the clock stands before 1970.
     pub fn as_millis(&self) -> u64 {
         u64::try_from(self.0).expect("the wall clock stands after 1970")
-    }
-}
-
-/// Waits in an object's code. While it waits other events may run, and the object does not hibernate.
-///
-/// Timers of an object run in the order in which they are due. One that is due while a critical section is open holds back every later one,
-/// also those of the section itself, which then takes too long: do not wait in a section while another call waits outside of it.
-///
-/// # Example
-/// ```
-/// # use std::time::Duration;
-/// # use dormouse::Delay;
-/// # async fn example() {
-/// Delay::from(Duration::from_millis(100)).await;
-/// # }
-/// ```
-pub struct Delay {
-    duration: Duration,
-    timer: Option<Timer>,
-}
-
-/// A timer that is set.
-struct Timer {
-    /// Completes when it is due; gone after that.
-    due: Option<LocalBoxFuture<'static, ()>>,
-    place: Place,
-}
-
-impl From<Duration> for Delay {
-    fn from(duration: Duration) -> Self {
-        Self {
-            duration,
-            timer: None,
-        }
-    }
-}
-
-impl fmt::Debug for Delay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Delay").field(&self.duration).finish()
-    }
-}
-
-impl Future for Delay {
-    type Output = ();
-
-    /// # Panics
-    /// Outside an object's code: there is no other clock to ask.
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let duration = self.duration;
-        let timer = self.timer.get_or_insert_with(|| {
-            let turn = Turn::current().expect("a Delay is awaited in an object's code");
-            let clock = &turn.activation.node.platform.clock;
-            let due = clock.now() + duration;
-            Timer {
-                due: Some(clock.sleep_until(due)),
-                place: turn.activation.timers.set(due, &turn.task.scope),
-            }
-        });
-        if let Some(due) = &mut timer.due {
-            std::task::ready!(due.as_mut().poll(cx));
-            timer.due = None;
-        }
-        std::task::ready!(timer.place.poll(cx));
-        self.timer = None;
-        Poll::Ready(())
     }
 }

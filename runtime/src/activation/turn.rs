@@ -15,7 +15,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::Activation;
+use super::{Activation, connections::Connections, pins::PinGuard};
 use crate::{
     Error, Result,
     gate::input::{Entry, InputGate, Lock},
@@ -38,28 +38,52 @@ pub(crate) struct Task {
     finished: Cell<bool>,
     /// Whom to wake when the last of them is done.
     waiting: RefCell<Option<Waker>>,
+    /// An exception of the runtime's own, out of a call that cannot return one: the code does not go on.
+    thrown: RefCell<Option<Error>>,
+    /// How many calls of its own the event makes at once.
+    pub(crate) connections: Rc<Connections>,
 }
 
 /// Keeps the lock of a task's turn until it is dropped.
 pub(crate) struct Hold(Rc<Task>);
 
 impl Task {
-    /// Code that the running turn starts: it belongs to the same event.
+    /// Code that the running turn starts: it belongs to the same event, and its calls count with those of the whole.
     pub(crate) fn new(scope: Rc<InputGate>) -> Rc<Self> {
-        let event = Turn::current().map_or(0, |turn| turn.task.event);
-        Self::of_event(event, scope)
+        match Turn::current() {
+            Some(Turn { task, .. }) => {
+                Self::sharing(task.event, Rc::clone(&task.connections), scope)
+            }
+            None => Self::of_event(0, scope),
+        }
     }
 
     /// The code that handles the event number `event`.
     pub(crate) fn of_event(event: u64, scope: Rc<InputGate>) -> Rc<Self> {
+        Self::sharing(event, Rc::default(), scope)
+    }
+
+    /// A part of the event number `event`, which shares its calls.
+    pub(crate) fn sharing(
+        event: u64,
+        connections: Rc<Connections>,
+        scope: Rc<InputGate>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             event,
+            thrown: RefCell::default(),
+            connections,
             scope,
             handed_over: RefCell::default(),
             holds: Cell::default(),
             finished: Cell::default(),
             waiting: RefCell::default(),
         })
+    }
+
+    /// Called in a turn of this task, by what then never completes: the task's code ends with `error` as if it had thrown it.
+    pub(super) fn throw(&self, error: Error) {
+        self.thrown.borrow_mut().get_or_insert(error);
     }
 
     /// Called in a turn of this task: its lock outlives the turn.
@@ -74,6 +98,22 @@ impl Task {
             *self.handed_over.borrow_mut() = Some(lock);
         }
     }
+}
+
+/// The code of a task, ended by what is thrown in it ([`Task::throw`]).
+pub(super) async fn catching<T>(
+    task: Rc<Task>,
+    code: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut code = std::pin::pin!(code);
+    std::future::poll_fn(|cx| {
+        let polled = code.as_mut().poll(cx);
+        match task.thrown.borrow_mut().take() {
+            Some(error) if polled.is_pending() => Poll::Ready(Err(error)),
+            _ => polled,
+        }
+    })
+    .await
 }
 
 impl Drop for Hold {
@@ -173,10 +213,11 @@ impl<F: Future> Future for Gated<F> {
         this.task
             .finished
             .set(!matches!(outcome, Ok(Poll::Pending)));
-        for (task, code) in this.activation.begun.take() {
+        for Background { pin, task, code } in this.activation.begun.take() {
             task.leave(lock.share());
             let activation = Rc::clone(&this.activation);
-            this.activation.spawn(Gated::begun(activation, task, code));
+            this.activation
+                .spawn_pinned(pin, Gated::begun(activation, task, code));
         }
         this.task.leave(lock);
         if this.task.holds.get() > 0 {
@@ -201,7 +242,11 @@ impl<F: Future> Future for Gated<F> {
 }
 
 /// Code that runs on after the event that started it.
-pub(crate) type Background = LocalBoxFuture<'static, ()>;
+pub(crate) struct Background {
+    pub(super) pin: PinGuard,
+    pub(super) task: Rc<Task>,
+    pub(super) code: LocalBoxFuture<'static, ()>,
+}
 
 /// The turn that runs on this thread right now.
 #[derive(Clone)]
@@ -228,9 +273,8 @@ impl Activation {
     }
 
     /// Hands `code` to the turn that runs: it begins when the code that runs is through, and before the turn ends.
-    pub(crate) fn begin_in_this_turn(&self, scope: Rc<InputGate>, code: Background) {
-        let mut to_begin = self.to_begin.borrow_mut();
-        to_begin.push_back((Task::new(scope), code));
+    pub(super) fn begin_in_this_turn(&self, background: Background) {
+        self.to_begin.borrow_mut().push_back(background);
     }
 
     /// Begins what the turn's code gave to [`begin_in_this_turn`](Self::begin_in_this_turn). In the original these are promise jobs, which belong
@@ -238,7 +282,7 @@ impl Activation {
     fn begin_background(self: &Rc<Self>) {
         loop {
             let next = self.to_begin.borrow_mut().pop_front();
-            let Some((task, mut code)) = next else {
+            let Some(mut background) = next else {
                 return;
             };
             if self.has_ended() {
@@ -246,14 +290,14 @@ impl Activation {
             }
             CURRENT.set(Some(Turn {
                 activation: Rc::clone(self),
-                task: Rc::clone(&task),
+                task: Rc::clone(&background.task),
             }));
             // Whatever it waits for is told its real waker when it is polled next, which it is in any case.
             let mut nobody = Context::from_waker(Waker::noop());
-            if code.as_mut().poll(&mut nobody).is_pending() {
-                self.begun.borrow_mut().push((task, code));
+            if background.code.as_mut().poll(&mut nobody).is_pending() {
+                self.begun.borrow_mut().push(background);
             } else {
-                task.finished.set(true);
+                background.task.finished.set(true);
             }
         }
     }

@@ -13,6 +13,8 @@
 //! fires is to run, and `activation/alarm` runs it.
 
 mod index;
+#[cfg(test)]
+mod index_tests;
 mod retries;
 mod scheduler;
 
@@ -118,6 +120,9 @@ pub(crate) trait AlarmSink {
     /// # Errors
     /// The index cannot be written. Nothing has changed then.
     fn schedule(&self, at: Option<WallTime>) -> Result<LocalBoxFuture<'static, Result<()>>>;
+
+    /// When the object is to be woken, as far as the scheduler knows.
+    fn scheduled(&self) -> Option<WallTime>;
 }
 
 /// Whether `one` comes before `other`, `None` being never.

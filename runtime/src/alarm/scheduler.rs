@@ -461,6 +461,12 @@ impl AlarmSink for ObjectAlarms {
         let scheduler = scheduler.ok_or_else(Error::connection_lost)?;
         scheduler.schedule((self.address)(), at)
     }
+
+    fn scheduled(&self) -> Option<WallTime> {
+        let scheduler = self.scheduler.upgrade()?;
+        let rows = scheduler.rows.borrow();
+        rows.get(&(self.address)().alarm_key())?.at
+    }
 }
 
 fn refused(error: DiskError) -> Error {

@@ -69,6 +69,13 @@ impl InputGate {
         })
     }
 
+    /// Nobody holds it, and nobody waits for it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.locks.get() == 0
+            && self.events.borrow().is_empty()
+            && self.sections.borrow().is_empty()
+    }
+
     /// How many sections this gate is nested in.
     pub(crate) fn depth(&self) -> usize {
         self.depth

@@ -291,6 +291,11 @@ impl Request {
     }
 
     /// A request needs its body whole to become another one.
+    /// About how many bytes it takes while it waits.
+    pub(crate) fn about_bytes(&self) -> usize {
+        self.url.as_str().len() + self.body.as_ref().map_or(0, Vec::len)
+    }
+
     fn check_unused(&self) -> Result<()> {
         if self.body.is_some() && self.body_used.get() {
             // Exact text of the original (api/http.c++).

@@ -40,6 +40,12 @@ impl ObjectAddress {
         }
     }
 
+    /// The same object, called otherwise: as those who know its name call it.
+    pub(crate) fn called(mut self, label: Rc<str>) -> Self {
+        self.label = label;
+        self
+    }
+
     /// Under which its alarm stands in the scheduler's index.
     pub(crate) fn alarm_key(&self) -> Key {
         Key {

@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::Future,
     marker::PhantomData,
+    panic::Location,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::{
     Error, Request, Response, Result, Value,
+    activation::{note_superseded_output, pins::PinKind, turn::Turn},
     gate::output::OutputGate,
     handler::{Invocation, Reply, check_message_size},
     instrument::point,
@@ -88,6 +90,7 @@ impl Stub {
     /// # Errors
     /// What the object's handler failed with (as an error, not as a response: FT-10), or why the object could not answer. Redirects are
     /// followed, to this object, unless the request says otherwise (FT-6): `TypeError: Too many redirects.` after twenty of them.
+    #[track_caller]
     pub fn fetch_with_request(
         &self,
         request: Request,
@@ -112,9 +115,12 @@ impl Stub {
     ///
     /// # Errors
     /// `url` is not absolute; else as for [`fetch_with_request`](Self::fetch_with_request).
+    #[track_caller]
     pub fn fetch_with_str(&self, url: &str) -> impl Future<Output = Result<Response>> + use<> {
-        let sent =
-            Request::new(url, crate::Method::Get).map(|request| self.fetch_with_request(request));
+        let sent = match Request::new(url, crate::Method::Get) {
+            Ok(request) => Ok(self.fetch_with_request(request)),
+            Err(error) => Err(error),
+        };
         async move { sent?.await }
     }
 
@@ -122,6 +128,7 @@ impl Stub {
     ///
     /// # Errors
     /// What the method failed with, or why the object could not answer; if arguments or result take more than 32 MiB (RP-14).
+    #[track_caller]
     pub fn call_with(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<Value> {
         self.call_typed(method, arguments)
     }
@@ -130,6 +137,7 @@ impl Stub {
     ///
     /// # Errors
     /// What the method failed with, why the object could not answer, or that the result is no `T`.
+    #[track_caller]
     pub fn call_typed<T>(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<T> {
         let invocation = arguments.and_then(|arguments| {
             check_message_size(serialized_size_of_arguments(&arguments))?;
@@ -144,10 +152,12 @@ impl Stub {
         }
     }
 
+    #[track_caller]
     fn send(&self, invocation: Result<Invocation>) -> oneshot::Receiver<Result<Reply>> {
         self.connection().send(invocation)
     }
 
+    #[track_caller]
     fn connection(&self) -> Connection {
         let caller = Rc::clone(&self.caller);
         let channel = Rc::clone(self.channel.get_or_init(|| {
@@ -157,7 +167,12 @@ impl Stub {
                 self.address.clone(),
             ))
         }));
-        Connection { caller, channel }
+        Connection {
+            caller,
+            channel,
+            label: Rc::clone(self.address.label()),
+            made_at: Location::caller(),
+        }
     }
 }
 
@@ -165,6 +180,10 @@ impl Stub {
 struct Connection {
     caller: Rc<Caller>,
     channel: Rc<Channel>,
+    /// How the object is called.
+    label: Rc<str>,
+    /// Where in the caller's code the call is made.
+    made_at: &'static Location<'static>,
 }
 
 impl Connection {
@@ -183,20 +202,41 @@ impl Connection {
             .gate
             .as_ref()
             .map(|gate| (gate.output.pass(), gate.storage.confirmed_batch()));
+        // Awaited or not, its answer comes back into the object, which stays in memory until then (L-8).
+        let of_object = Turn::current().filter(|_| gate.is_some()).map(|turn| {
+            let to = PinKind::Call(Rc::clone(&self.label));
+            let place = turn
+                .task
+                .connections
+                .enter(turn.activation.node.limits.outgoing_calls_max);
+            let pin = turn.activation.pin(to, Some(self.made_at));
+            (pin, place, Rc::downgrade(&turn.activation))
+        });
         let host = Rc::clone(&caller.host);
         host.spawn(Box::pin(async move {
+            let of_object = match of_object {
+                Some((pin, place, activation)) => Some((pin, place.await, activation)),
+                None => None,
+            };
             if let Some((gate, batch)) = gate {
                 if let Err(error) = gate.await {
                     let _ = answer.send(Err(error)); // the caller is being reset
                     return;
                 }
-                point!(
-                    "output",
-                    object = &*caller.label,
-                    what = "call",
-                    batch = batch,
-                    ok = true
-                );
+                let activation = of_object
+                    .as_ref()
+                    .and_then(|(_, _, caller)| caller.upgrade());
+                if activation.is_some_and(|caller| caller.is_superseded()) {
+                    note_superseded_output(&caller.label, "call", batch, true);
+                } else {
+                    point!(
+                        "output",
+                        object = &*caller.label,
+                        what = "call",
+                        batch = batch,
+                        ok = true
+                    );
+                }
             }
             let reply = channel.call(invocation).await;
             if let Ok(Reply::Response(response)) = &reply {
@@ -204,6 +244,10 @@ impl Connection {
                 response.reached(&caller.label, home);
             }
             let _ = answer.send(reply); // the caller may not wait any more
+            if let Some((pin, connection, _)) = of_object {
+                drop(connection);
+                pin.release();
+            }
         }));
         reply
     }

@@ -1,15 +1,23 @@
 //! A node: one process that owns objects, their files and their activations.
 //!
 //! [`compatibility`] says which behaviour it shows, [`folder`] what is stored in its data folder beside the objects; [`router`] finds the
-//! one activation of an object, also for its alarm ([`alarms`]).
+//! one activation of an object, also for its alarm ([`alarms`]); [`overload`] says when too much waits for it, [`sweep`] throws out what nobody calls
+//! and cannot sleep, [`update`] gives objects new code, [`stored`] looks into those that sleep. [`limits`] are the settings of all that, [`outside`]
+//! what can be done to a node by hand.
 
 mod alarms;
 mod compatibility;
 mod folder;
+mod limits;
+mod outside;
+mod overload;
 mod router;
+mod stored;
+mod sweep;
+mod update;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     fmt,
     rc::{Rc, Weak},
@@ -17,10 +25,14 @@ use std::{
 
 pub(crate) use compatibility::Compatibility;
 pub use folder::StartError;
+pub use overload::OverloadLimits;
 pub(crate) use router::Entry;
 pub use router::Session;
+pub use stored::StoredObject;
+pub(crate) use update::code_updated;
+pub use update::{CodeUpdate, UpdateError};
 
-use self::{folder::Folder, router::Router};
+use self::{folder::Folder, limits::Limits, outside::Next, router::Router};
 use crate::{
     DurableObject, Env, Error, Result,
     alarm::Scheduler,
@@ -33,8 +45,11 @@ use crate::{
         stub::{Caller, CallerGate},
     },
     object::{ObjectClass, RustClass},
-    platform::{Link, LocalBoxFuture, Platform},
-    storage::{ActivationStorage, History, Left, OBJECT_BYTES_MAX, StorageBackend, WAL_BYTES_MAX},
+    platform::{Instant, Link, LocalBoxFuture, Platform},
+    storage::{
+        ActivationStorage, History, Left, OBJECT_BYTES_MAX, StorageBackend, SyncFailures,
+        WAL_BYTES_MAX,
+    },
 };
 
 /// The scheduler's index is written anew when it has grown by this part of what an object's write-ahead log may grow by.
@@ -67,7 +82,11 @@ pub struct NodeBuilder {
     compatibility_date: Option<String>,
     compatibility_flags: Vec<String>,
     classes: Vec<Served>,
+    limits: Limits,
 }
+
+/// How many counts of nobody's may lie about before they are tidied up.
+const FORGOTTEN_COUNTS_MAX: usize = 1024;
 
 /// One class that a node serves.
 #[derive(Clone)]
@@ -108,10 +127,19 @@ pub(crate) struct NodeContext {
     pub(crate) strict_storage: bool,
     pub(crate) history: History,
     pub(crate) compatibility: Compatibility,
+    pub(crate) limits: Limits,
+    started_at: Instant,
+    sweep_is_armed: Cell<bool>,
+    /// Counts the updates.
+    code_version: Cell<u64>,
+    /// What was asked for from outside, to be done to what comes next.
+    next: Next,
     bindings: Rc<Bindings>,
-    classes: BTreeMap<String, (Rc<dyn Class>, StorageBackend)>,
+    classes: RefCell<BTreeMap<String, (Rc<dyn Class>, StorageBackend)>>,
     /// Files of objects not in memory that this process knows to be durable, by path.
     durable: RefCell<BTreeSet<String>>,
+    /// Failures of syncs of the files that somebody has open, by path.
+    sync_failures: RefCell<BTreeMap<String, Weak<Cell<u64>>>>,
 }
 
 impl NodeBuilder {
@@ -126,6 +154,7 @@ impl NodeBuilder {
             compatibility_date: None,
             compatibility_flags: Vec::new(),
             classes: Vec::new(),
+            limits: Limits::default(),
         }
     }
 
@@ -164,6 +193,22 @@ impl NodeBuilder {
             class,
             backend,
         });
+        self
+    }
+
+    /// Serves the class of `T`'s name by `T` from now on, under the same binding and on the same storage: another version of its code, for
+    /// [`Node::update_code`].
+    ///
+    /// # Panics
+    /// If no class of that name is served.
+    #[must_use]
+    pub fn with_code_of<T: DurableObject + ObjectClass>(mut self) -> Self {
+        let name = T::CLASS_NAME;
+        let mut classes = self.classes.iter_mut();
+        let served = classes
+            .find(|served| served.class.name() == name)
+            .unwrap_or_else(|| panic!("no class `{name}` is served whose code could be another"));
+        served.class = Rc::new(RustClass::<T>::new());
         self
     }
 
@@ -267,6 +312,7 @@ impl NodeBuilder {
         }
         point!("node_start", restarted = restarted);
         let bindings = Rc::new(bindings);
+        let started_at = platform.clock.now();
         let context = NodeContext {
             platform,
             alarms,
@@ -277,9 +323,15 @@ impl NodeBuilder {
             compatibility,
             router: Router::default(),
             restarted,
+            limits: self.limits,
+            started_at,
+            sweep_is_armed: Cell::new(false),
+            code_version: Cell::new(0),
+            next: Next::default(),
             bindings,
-            classes,
+            classes: RefCell::new(classes),
             durable: RefCell::default(),
+            sync_failures: RefCell::default(),
         };
         let context = Rc::new(context);
         context.alarms.start(&context);
@@ -367,7 +419,7 @@ impl fmt::Debug for NodeBuilder {
 
 impl NodeContext {
     fn class(&self, name: &str) -> Result<(Rc<dyn Class>, StorageBackend)> {
-        let class = self.classes.get(name).cloned();
+        let class = self.classes.borrow().get(name).cloned();
         class.ok_or_else(|| Error::from(format!("no such actor class: {name}")))
     }
 
@@ -378,6 +430,20 @@ impl NodeContext {
         } else {
             Left::InDoubt
         }
+    }
+
+    /// The failures of syncs of the files at `path`, also of those that a former activation may have under way.
+    pub(crate) fn sync_failures(&self, path: &str) -> SyncFailures {
+        let mut counts = self.sync_failures.borrow_mut();
+        if let Some(count) = counts.get(path).and_then(SyncFailures::upgrade) {
+            return count;
+        }
+        if counts.len() > FORGOTTEN_COUNTS_MAX {
+            counts.retain(|_, count| count.strong_count() > 0);
+        }
+        let count = SyncFailures::default();
+        counts.insert(path.to_owned(), count.downgrade());
+        count
     }
 
     pub(crate) fn remember_how_it_is_left(&self, path: String, left: Left) {

@@ -8,16 +8,18 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     rc::{Rc, Weak},
+    time::Duration,
 };
 
 use futures_channel::oneshot;
 
-use super::NodeContext;
+use super::{NodeContext, overload::Crowd};
 use crate::{
     Error, Result,
     activation::{Activation, EndSender, Event, as_seen_by_callers},
     alarm::AlarmInfo,
     handler::{Class, Invocation, Reply},
+    instrument::point,
     mutation::Mutation,
     namespace::{channel::ObjectAddress, id::RawId},
     platform::WallTime,
@@ -54,6 +56,10 @@ pub(crate) struct Entry {
     name: RefCell<Option<Rc<str>>>,
     activation: RefCell<Option<Rc<Activation>>>,
     broken: RefCell<Option<Error>>,
+    /// What waits for the object.
+    pub(crate) crowd: Rc<Crowd>,
+    /// Events that came while the activation was preparing for its end: they are its successor's (L-16).
+    held_back: RefCell<Vec<Event>>,
     /// The sockets that the node holds for the object, from the first use on (W-37).
     sockets: RefCell<Option<Rc<HibernatableSockets>>>,
 }
@@ -84,6 +90,8 @@ impl Router {
             name: RefCell::default(),
             activation: RefCell::default(),
             broken: RefCell::default(),
+            crowd: Rc::default(),
+            held_back: RefCell::default(),
             sockets: RefCell::default(),
         });
         entry.remember_name(&address.id);
@@ -95,6 +103,13 @@ impl Router {
         }
         entries.insert(key, Rc::downgrade(&entry));
         Ok(entry)
+    }
+
+    /// How an object is called in traces, if anybody holds on to it.
+    pub(super) fn label(&self, address: &ObjectAddress) -> Option<Rc<str>> {
+        let key = (Rc::clone(&address.class), address.id.clone());
+        let entry = self.entries.borrow().get(&key).and_then(Weak::upgrade);
+        entry.map(|entry| Rc::clone(&entry.label))
     }
 
     /// Whether an object has an activation.
@@ -235,6 +250,7 @@ impl Entry {
     /// Hands an event to the object's activation, starting one if there is none.
     fn deliver(self: &Rc<Self>, event: Event) {
         match self.in_memory() {
+            Ok(activation) if activation.is_retiring() => self.held_back.borrow_mut().push(event),
             Ok(activation) => activation.deliver(event),
             Err(error) => {
                 let _ = event.reply.send(Err(error)); // the caller is gone
@@ -244,7 +260,9 @@ impl Entry {
 
     /// Hands an alarm to the object. If the object cannot be started, `end` is dropped.
     pub(crate) fn deliver_alarm(self: &Rc<Self>, info: AlarmInfo, end: EndSender) {
-        if let Ok(activation) = self.in_memory() {
+        if let Ok(activation) = self.in_memory()
+            && !activation.is_retiring()
+        {
             activation.deliver_alarm(info, end);
         }
     }
@@ -256,13 +274,25 @@ impl Entry {
         }
     }
 
+    /// The newest version of the object's class: the code may have been updated since the entry was made.
     pub(crate) fn class(&self) -> Rc<dyn Class> {
-        Rc::clone(&self.class)
+        let newest = self
+            .node
+            .upgrade()
+            .and_then(|node| node.class(&self.class_name).ok());
+        newest.map_or_else(|| Rc::clone(&self.class), |(class, _)| class)
     }
 
     /// The object's address, with its name if it is known.
     pub(crate) fn address(&self) -> ObjectAddress {
         ObjectAddress::new(Rc::clone(&self.class_name), self.id_inside())
+    }
+
+    /// The activation that events were held back from has ended.
+    pub(crate) fn deliver_held_back(self: &Rc<Self>) {
+        for event in self.held_back.take() {
+            self.deliver(event);
+        }
     }
 
     fn activate(self: &Rc<Self>) -> Result<Rc<Activation>> {
@@ -321,6 +351,15 @@ impl Session {
         let over_rpc = matches!(invocation, Invocation::Call { .. });
         let session = self.clone();
         if let Some(node) = self.node.upgrade() {
+            if let Invocation::Call { method, arguments } = &invocation
+                && let Some(after) = node.repeats_a_call()
+            {
+                let again = Invocation::Call {
+                    method: method.clone(),
+                    arguments: arguments.clone(),
+                };
+                self.deliver_again(&node, again, after);
+            }
             // Delivery is the node's doing, not the caller's: it runs as a task of the node.
             let event = Event { invocation, reply };
             node.platform
@@ -339,6 +378,24 @@ impl Session {
                     _ => error,
                 })
         }
+    }
+
+    /// Delivers a call once more, `after` this time; its answer reaches nobody.
+    fn deliver_again(&self, node: &Rc<NodeContext>, invocation: Invocation, after: Duration) {
+        point!(
+            "call_repeated",
+            object = &**self.address.label(),
+            what = invocation.label()
+        );
+        let clock = &node.platform.clock;
+        let timer = clock.sleep_until(clock.now() + after);
+        let session = Self::new(node, &self.address);
+        node.platform.spawn.spawn(Box::pin(async move {
+            timer.await;
+            let (reply, nobody) = oneshot::channel();
+            session.deliver(Event { invocation, reply });
+            drop(nobody);
+        }));
     }
 
     fn deliver(&self, event: Event) {

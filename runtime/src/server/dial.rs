@@ -79,6 +79,7 @@ impl WebSocket {
 fn held(platform: &Platform, label: &str, stream: Box<dyn Stream>, read: Vec<u8>) -> WebSocket {
     let connection = Connection::new(platform.links.open_socket(label), &platform.spawn);
     connection.reach(SocketEnd::Far, label, Rc::clone(&platform.spawn));
+    connection.hold(SocketEnd::Far); // at once: the object must not find it free (W-1)
     let upgraded = Upgraded {
         stream,
         read: read.into(),

@@ -120,7 +120,11 @@ async fn pass_on(mut relay: Relay, stopped: impl Future<Output = ()> + Unpin) {
     if let Either::Left((Err(error), _)) = select(over, stopped).await {
         tracing::debug!(%error, "a socket's connection broke");
     }
-    relay.connection.cut(relay.end);
+    // Where both have closed, the client's Close may still be on its way to the object: a cut would overtake it, and the object would hear of a
+    // connection that was lost (recorded: send_and_close_states).
+    if !relay.phase.is_closed() {
+        relay.connection.cut(relay.end);
+    }
 }
 
 struct Relay {
@@ -148,6 +152,13 @@ struct Phase {
     failed: bool,
 }
 
+impl Phase {
+    /// Both have said that they send no more.
+    fn is_closed(self) -> bool {
+        self.object_closed && self.client_closed && !self.failed
+    }
+}
+
 impl Relay {
     fn new(upgraded: Upgraded, message_bytes_max: usize, masks: Option<Rc<dyn Entropy>>) -> Self {
         let Upgraded {
@@ -173,7 +184,7 @@ impl Relay {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             if self.poll_write(cx)?.is_ready() {
-                if self.phase.failed || (self.phase.object_closed && self.phase.client_closed) {
+                if self.phase.failed || self.phase.is_closed() {
                     return Pin::new(&mut self.stream).poll_shutdown(cx);
                 }
                 match self.connection.poll_take(self.end, cx) {

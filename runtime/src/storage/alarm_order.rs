@@ -76,9 +76,33 @@ impl AlarmOrder {
         }
     }
 
+    /// Whether the scheduler may be told `at` once more, because it has that time already, or the object has it durably.
+    pub(super) fn may_repeat(&self, at: WallTime) -> bool {
+        self.asked.get() == Some(at) || self.durable.get() == Some(at)
+    }
+
     /// Commits are held back.
     pub(super) fn is_waiting(&self) -> bool {
         self.under_way.get() > 0
+    }
+
+    /// Looks whether the scheduler would wake the object in time for the alarm that its files hold, and sees to it if not. It always would,
+    /// unless its index was lost: the rule holds after every crash. Then this is the last chance to learn of it.
+    ///
+    /// # Errors
+    /// The scheduler's.
+    pub(super) fn repair(&self, object: &str, at: Option<WallTime>) -> Result<()> {
+        let scheduled = self.sink.scheduled();
+        if is_earlier(at, scheduled) {
+            point!(
+                "alarm_repaired",
+                object = object,
+                at = traced(at),
+                scheduled = traced(scheduled)
+            );
+            drop(self.sink.schedule(at)?);
+        }
+        Ok(())
     }
 
     /// The last alarm that is known to be durable.

@@ -110,7 +110,8 @@ impl ActivationStorage {
     /// Nothing is on its way that would be lost if the activation ended now.
     pub(crate) fn is_idle(&self) -> bool {
         match &self.engine {
-            Engine::Sqlite(_) => true, // what was committed is in the page cache
+            // What was committed is in the page cache, unless it waits for the scheduler.
+            Engine::Sqlite(sqlite) => !sqlite.held.is_holding(),
             Engine::Legacy(legacy) => legacy.is_idle(),
         }
     }

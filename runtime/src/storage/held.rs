@@ -160,18 +160,16 @@ impl Disk for HeldLog {
     }
 
     fn read_at(&self, file: FileId, out: &mut [u8], offset: u64) -> Result<usize, DiskError> {
-        let len = self.len(file)?;
         let read = self.disk.read_at(file, out, offset)?;
-        let Some(read) = self.with_held(file, |held| {
-            let there = usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX);
-            let there = there.min(out.len());
-            out[read.min(there)..there].fill(0); // a gap before a held write
-            held.lay_over(&mut out[..there], offset);
-            there
-        }) else {
+        if self.with_held(file, |_| ()).is_none() {
             return Ok(read);
-        };
-        Ok(read)
+        }
+        let len = self.len(file)?;
+        let there = usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let there = there.min(out.len());
+        out[read.min(there)..there].fill(0); // a gap before a held write
+        self.with_held(file, |held| held.lay_over(&mut out[..there], offset));
+        Ok(there)
     }
 
     fn write_at(&self, file: FileId, data: &[u8], offset: u64) -> Result<(), DiskError> {

@@ -38,13 +38,14 @@ mod sqlite;
 mod sync_kv;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transaction;
 
 pub use alarm::ScheduledTime;
 pub(crate) use alarm_run::{Arming, HandlerEnd};
 pub use api::Storage;
 pub use backend::StorageBackend;
+pub(crate) use durability::SyncFailures;
 pub(crate) use engine::{ActivationSetup, ActivationStorage, LEGACY_SUFFIX, SQLITE_SUFFIX};
 pub use history::History;
 pub(crate) use object::{Left, OBJECT_BYTES_MAX, StorageSetup, WAL_BYTES_MAX};

@@ -13,7 +13,7 @@ use super::{
     alarm_order::AlarmOrder,
     alarm_run::RunningAlarm,
     batch::Batch,
-    durability::Durability,
+    durability::{Durability, SyncFailures},
     explicit::Explicit,
     held::HeldLog,
     history::{History, Past},
@@ -57,6 +57,8 @@ pub(crate) struct StorageSetup {
     pub(crate) now: Rc<dyn Fn() -> WallTime>,
     /// The way to the service of the legacy backend: opened as `links.open("Counter/a", "storage of Counter/a")`.
     pub(crate) links: Rc<dyn Links>,
+    /// Failures of syncs of the files, of former activations as well.
+    pub(crate) sync_failures: SyncFailures,
     /// `delete_all` deletes the alarm as well (DEL-2).
     pub(crate) delete_all_deletes_alarm: bool,
     /// The node's scheduler, for this object.
@@ -140,7 +142,8 @@ impl ObjectStorage {
         };
         let held = HeldLog::on(Rc::clone(&setup.disk));
         let disk: Rc<dyn Disk> = held.clone();
-        let files = ObjectFiles::open(&disk, &setup.path).map_err(|error| cannot_open(&error))?;
+        let files = ObjectFiles::open(&disk, &setup.path, &setup.sync_failures)
+            .map_err(|error| cannot_open(&error))?;
         held.watch(files.log_id());
         let is_new = files.is_new();
         if !is_new && setup.left == Left::InDoubt {
@@ -218,8 +221,18 @@ impl ObjectStorage {
             is_in_doubt: Cell::new(is_in_doubt),
         });
         let alarm = match &restored {
-            Some(restored) => storage.alarm_after_restore(restored.alarm_before)?,
-            None => None,
+            Some(restored) => {
+                let before = restored.alarm_before;
+                storage.alarm_order.repair(&object, before)?;
+                storage.alarm_after_restore(before)?
+            }
+            None if is_new => None,
+            None => {
+                storage.know_alarm()?;
+                let found = storage.alarm_order.durable();
+                storage.alarm_order.repair(&object, found)?;
+                None
+            }
         };
         if !storage.alarm_order.is_waiting() {
             storage

@@ -16,6 +16,7 @@ mod debug;
 mod ser;
 mod size;
 mod view;
+mod weight;
 
 use std::collections::BTreeMap;
 

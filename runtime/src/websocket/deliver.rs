@@ -143,13 +143,8 @@ impl Connection {
             }
             return;
         }
-        match &frame {
-            Frame::Message(_) => {}
-            Frame::Close(_) => end.change(|closing| closing.received = true),
-            Frame::Cut | Frame::Failed(_) => end.change(|closing| {
-                closing.received = true;
-                closing.broken = true;
-            }),
+        if matches!(frame, Frame::Cut | Frame::Failed(_)) {
+            end.change(|closing| closing.broken = true);
         }
         let is_last = !matches!(frame, Frame::Message(_));
         if is_last && Mutation::CloseLostAtHibernation.is_active() && !attached.is_in_memory() {
@@ -196,7 +191,7 @@ impl Connection {
         let label: Rc<str> = attached.label().into();
         let first_turn = move || {
             point!(
-                "socket_handled",
+                "socket_turn",
                 object = &*label,
                 socket = connection.number(),
                 nth = nth
@@ -207,7 +202,15 @@ impl Connection {
             connection.end(at).traffic.busy.set(false);
             connection.call(at);
         };
-        activation.deliver_socket_event(event, attached.event_timeout(), first_turn);
+        let connection = Rc::clone(self);
+        // Not before: the constructor of an object that is woken for it still sees an open socket (recorded: close_while_hibernated).
+        let begins = move || {
+            if is_last {
+                connection.end(at).change(|closing| closing.received = true);
+            }
+        };
+        let name = (self.number(), nth);
+        activation.deliver_socket_event(event, name, attached.event_timeout(), begins, first_turn);
         Ok(())
     }
 }

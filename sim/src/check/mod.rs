@@ -1,7 +1,7 @@
 //! Checkers: from what clients saw and what the runtime did to a verdict.
 //!
-//! Always on: [`activations`] (an object runs once at a time), [`sockets`] (what `WebSockets` promise), the durability oracle of the world
-//! (nothing leaves before it is durable), and that every call settles. By the scenario:
+//! Always on: [`activations`] (an object runs once at a time), [`alarms`] (never early, never lost, never twice without need), [`sockets`] (what
+//! `WebSockets` promise), the durability oracle of the world (nothing leaves before it is durable), and that every call settles. By the scenario:
 //!
 //! - [`linearizable`] against a [`model`], which also says whether what was acknowledged survived; [`linearizability`] is its search;
 //! - [`transactional`]: transactions are isolated from each other; [`transactions`] is its inference;
@@ -9,6 +9,8 @@
 //! - [`invariant`]s of the author's own.
 
 pub mod activations;
+pub mod alarms;
+pub mod assertions;
 pub mod durable;
 pub mod effects;
 mod index;

@@ -1,8 +1,8 @@
 //! What `WebSockets` promise, checked from what the runtime did with every frame.
 //!
 //! Words: a frame is *sent* when it leaves its end, past the output gate (`socket_send`); it is *read* when it is handed to listeners (`socket_read`), to a
-//! handler (`socket_event`) or answered by the node (`socket_answer`). An event is *handled* when the first turn of its handler has run
-//! (`socket_handled`). A connection is *broken* from the moment at which a fault takes it, either end lets go of it or hears that it is gone, or the
+//! handler (`socket_event`) or answered by the node (`socket_answer`). An event is *handled* when its handler has ended
+//! (`socket_handled`); its first turn is `socket_turn`. A connection is *broken* from the moment at which a fault takes it, either end lets go of it or hears that it is gone, or the
 //! node's process ends.
 //!
 //! The promises:
@@ -102,7 +102,13 @@ impl<'a> Watch<'a> {
             "socket_read" => self.read(event, other(end_of(event)))?,
             "socket_answer" => self.read(event, "far")?,
             "socket_event" => self.event(object, event)?,
-            "socket_handled" => self.handled(object, event)?,
+            "socket_turn" => self.first_turn(object, event)?,
+            "socket_handled" => {
+                let place = (number(event, "socket"), number(event, "nth"));
+                if let Some(handed) = self.handed.get_mut(object) {
+                    handed.remove(&place);
+                }
+            }
             "socket_attachment" => {
                 let place = (number(event, "socket"), end_of(event));
                 self.attachments.insert(place, number(event, "attachment"));
@@ -200,11 +206,7 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    fn handled(&mut self, object: &'a str, event: Event<'_>) -> Result<(), Violation> {
-        let place = (number(event, "socket"), number(event, "nth"));
-        if let Some(handed) = self.handed.get_mut(object) {
-            handed.remove(&place);
-        }
+    fn first_turn(&self, object: &str, event: Event<'_>) -> Result<(), Violation> {
         if self
             .living
             .get(object)
@@ -373,6 +375,7 @@ mod tests {
         }
 
         fn handled(&mut self, nth: u64) -> &mut Self {
+            self.event("socket_turn", &[("nth", nth)], &[]);
             self.event("socket_handled", &[("nth", nth)], &[])
         }
 

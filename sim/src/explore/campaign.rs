@@ -19,6 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     Expectation, Failure, Listed, NO_PANIC, SAME_RUN,
     pool::{self, Finished, GoOn},
+    strategy::Strategy,
     tally::{Asked, Row, Tally},
     worker::{AfterFailure, Answer, Task},
 };
@@ -32,6 +33,8 @@ const SEARCH_SEEDS_MAX: u64 = 2_000;
 const SEARCHES_APART: u64 = 1_000_000;
 /// How many seeds a worker is given at a time.
 const SEEDS_A_TASK: u64 = 50;
+/// The same where a task learns from its own seeds.
+const SEEDS_A_LEARNING_TASK: u64 = 500;
 /// How long ago the checkpoint may be, at most, plus one task.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 /// How many of the passing runs are looked at a second time.
@@ -175,18 +178,24 @@ impl Campaign {
         let Asked {
             after_failure,
             repeat,
+            strategy,
             ..
         } = self.asked;
         match row.expectation {
             Expectation::Passes => {
                 let left = row.done.missing(&self.asked.range());
-                Box::new(left.into_iter().flat_map(cut).map(move |seeds| Task {
-                    suite: suite.clone(),
-                    first: seeds.start,
-                    count: seeds.end - seeds.start,
-                    after_failure,
-                    repeat,
-                }))
+                Box::new(
+                    left.into_iter()
+                        .flat_map(move |range| cut(range, strategy))
+                        .map(move |seeds| Task {
+                            suite: suite.clone(),
+                            first: seeds.start,
+                            count: seeds.end - seeds.start,
+                            after_failure,
+                            repeat,
+                            strategy,
+                        }),
+                )
             }
             Expectation::IsFound => {
                 let searches = self
@@ -205,6 +214,7 @@ impl Campaign {
                     count: SEARCH_SEEDS_MAX,
                     after_failure: AfterFailure::Stop,
                     repeat,
+                    strategy,
                 }))
             }
         }
@@ -239,6 +249,7 @@ impl Asked {
             by_time,
             after_failure,
             repeat,
+            strategy,
         } = self;
         let mut words = format!("seeds {} to {}", seeds.start, seeds.end);
         if let Some(shard) = shard {
@@ -253,17 +264,24 @@ impl Asked {
         if *repeat == super::worker::Repeat::Twice {
             words += ", each twice";
         }
+        if *strategy != Strategy::default() {
+            words += &format!(", by strategy {}", strategy.label());
+        }
         words
     }
 }
 
 /// Pieces of the size of a task.
-fn cut(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+fn cut(range: Range<u64>, strategy: Strategy) -> impl Iterator<Item = Range<u64>> {
+    let seeds_a_task = match strategy {
+        Strategy::Coverage => SEEDS_A_LEARNING_TASK,
+        Strategy::Random | Strategy::Pct => SEEDS_A_TASK,
+    };
     let end = range.end;
     let mut next = range.start;
     std::iter::from_fn(move || {
         let start = next;
-        next = end.min(start.saturating_add(SEEDS_A_TASK));
+        next = end.min(start.saturating_add(seeds_a_task));
         (start < end).then_some(start..next)
     })
 }
@@ -316,8 +334,11 @@ fn add(
             row.searches.insert(finished.task.first, found);
         }
     }
-    // One run in a task is compared with another process's at the end.
-    if let Some(sample) = finished.sample {
+    // One run in a task is compared with another process's at the end; not where a run is made of more than its seed.
+    if let Some(sample) = finished
+        .sample
+        .filter(|_| finished.task.strategy == Strategy::Random)
+    {
         samples.add(finished.task.suite, sample);
     }
     row.summary.merge(finished.summary);
@@ -329,7 +350,7 @@ fn add(
 }
 
 /// Whether a failure says something of the object, and not of the simulator: only that finds a bug.
-fn is_about_the_object(failure: &Failure) -> bool {
+pub(super) fn is_about_the_object(failure: &Failure) -> bool {
     let ours = [
         pool::RUN_ENDS,
         NO_PANIC,
@@ -414,6 +435,7 @@ mod tests {
                 by_time: false,
                 after_failure: AfterFailure::GoOn,
                 repeat: Repeat::Once,
+                strategy: Strategy::Random,
             },
             time: None,
             jobs: 1,

@@ -12,19 +12,24 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
-    Expectation, Listed,
+    Expectation, Listed, blind_spots,
     campaign::{AfterKill, Campaign},
+    closer,
     environment::Environment,
-    github, junit, pool,
+    github, junit,
+    plans::{RunsPlans as _, Until, pool::Workers},
+    pool,
+    regressions::Regressions,
     replay::{self, Format, Wanted},
-    report::{Confirmation, Report},
+    report::{Confirmation, Report, Subject},
     seeds::{self, Seeds, Shard},
+    strategy::Strategy,
     table,
     tally::{self, Asked, Row, Tally},
     target,
     worker::{self, AfterFailure, Answer, Repeat},
 };
-use crate::{Detail, Seed, Suite, Violation};
+use crate::{Detail, Seed, Suite, Violation, shrink::Limits};
 
 /// How many seeds of a correct suite are run unless asked otherwise.
 const SEEDS_DEFAULT: u64 = 1_000;
@@ -74,6 +79,8 @@ enum Ask {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    #[command(flatten)]
+    Closer(closer::Ask),
     /// Print the suites
     List,
     /// Print the trace hash of each seed, for comparing two machines or two builds
@@ -128,6 +135,12 @@ struct Explore {
     /// Go on where the checkpoint ends; begin if there is none
     #[arg(long, requires = "checkpoint")]
     resume: bool,
+    /// Where plans come from
+    #[arg(long, value_enum, default_value_t)]
+    strategy: Strategy,
+    /// How long the search for the smallest plan may take: 500ms, 10s; 0s for none [DORMOUSE_SHRINK]
+    #[arg(long, value_name = "TIME", value_parser = seeds::time)]
+    shrink: Option<Duration>,
     #[command(flatten)]
     told: Told,
 }
@@ -203,6 +216,7 @@ fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
             };
             replay::replay(&suite, &wanted, &environment()?)
         }
+        Ask::Closer(ask) => closer::carry_out(suites, ask),
         Ask::List => {
             for listed in suites {
                 let expectation = match listed.expectation {
@@ -235,7 +249,7 @@ fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
     }
 }
 
-fn asked_for(suites: &[Listed], name: Option<&str>) -> anyhow::Result<Vec<Listed>> {
+pub(super) fn asked_for(suites: &[Listed], name: Option<&str>) -> anyhow::Result<Vec<Listed>> {
     let Some(name) = name else {
         return Ok(suites.to_vec());
     };
@@ -292,6 +306,7 @@ fn campaign(options: &Explore, environment: &Environment) -> anyhow::Result<Camp
                 AfterFailure::Stop
             },
             repeat: if twice { Repeat::Twice } else { Repeat::Once },
+            strategy: options.strategy,
         },
         time,
         jobs: jobs.map_or(1, NonZeroUsize::get),
@@ -311,46 +326,178 @@ fn explore(suites: &[Listed], options: &Explore) -> anyhow::Result<bool> {
     for listed in suites.iter_mut().filter(|_| options.count) {
         listed.expectation = Expectation::Passes;
     }
+    let closer = Closer {
+        jobs: campaign.jobs,
+        strategy: options.strategy,
+        shrink: options
+            .shrink
+            .or(environment.shrink)
+            .unwrap_or(Limits::default().time),
+        keep: !environment.ci && !options.count,
+        alone: suites.len() == 1,
+    };
+    let regressions = closer.run_regressions(&suites)?;
     let tally = campaign.run(&suites)?;
     let rows = suites.iter().zip(&tally.suites);
     let findings: Vec<_> = rows
-        .filter_map(|(listed, row)| look_at(&listed.suite(), row, suites.len() == 1))
+        .filter_map(|(listed, row)| closer.look_at(listed, row))
         .collect();
-    tell(&tally, &[], &findings, &options.told, &environment)
+    let as_expected = tell(&tally, &[], &findings, &options.told, &environment)?;
+    let correct = suites
+        .iter()
+        .zip(&tally.suites)
+        .filter(|(listed, _)| listed.expectation == Expectation::Passes);
+    let correct: Vec<_> = correct
+        .map(|(listed, row)| (listed.suite(), &row.summary))
+        .collect();
+    let more = blind_spots::text(&correct) + &regressions;
+    match options.told.format {
+        Telling::Text => print!("{more}"),
+        Telling::Json => eprint!("{more}"),
+    }
+    Ok(as_expected && regressions.is_empty())
 }
 
-/// The report of a row's first failure. `alone`: this suite was asked for by name, and shows what was found even if that was expected.
-fn look_at(suite: &Suite, row: &Row, alone: bool) -> Option<Finding> {
-    let wanted = match row.expectation {
-        Expectation::Passes => row.summary.failures.first(),
-        Expectation::IsFound => row.summary.failures.first().filter(|_| alone),
-    };
-    let failure = wanted?;
-    let again = format!("dormouse replay {} {}", suite.name(), failure.seed);
-    let text = if failure.violation.promise == pool::RUN_ENDS {
-        // Run again in this process, it would end this process.
-        format!(
-            "seed {} broke {}\nagain    {again}\n",
-            failure.seed, failure.violation
-        )
-    } else {
-        let confirmation = confirm(suite, failure.seed, failure.hash, &failure.violation);
-        let position = format!("{} seeds were run", row.summary.seeds);
-        match Report::of(suite, failure.seed, position, again, confirmation) {
-            Ok(report) => {
+/// How failures are looked at.
+struct Closer {
+    jobs: usize,
+    strategy: Strategy,
+    /// How long the search for the smallest plan may take.
+    shrink: Duration,
+    /// Whether new failures are added to the regressions.
+    keep: bool,
+    /// One suite was asked for by name, and shows what was found even if that was expected.
+    alone: bool,
+}
+
+impl Closer {
+    /// Makes the failure smaller, unless that is switched off.
+    fn shrink(&self, suite: &Suite, report: &mut Report) {
+        if !self.shrink.is_zero() {
+            let mut workers = Workers::new(suite.name(), self.jobs, Some(self.shrink));
+            report.shrink(suite, Limits::default().runs, &mut workers);
+        }
+    }
+
+    /// Runs what failed once; the reports of what fails again.
+    fn run_regressions(&self, suites: &[Listed]) -> anyhow::Result<String> {
+        let mut reports = String::new();
+        for listed in suites
+            .iter()
+            .filter(|listed| listed.expectation == Expectation::Passes)
+        {
+            let (suite, Some(folder)) = (listed.suite(), listed.regressions()) else {
+                continue;
+            };
+            let regressions = Regressions::read(folder, suite.name())?;
+            let plans = regressions
+                .plans
+                .into_iter()
+                .map(|(path, plan)| (path.display().to_string(), plan));
+            let seeds = regressions
+                .seeds
+                .into_iter()
+                .map(|(seed, place)| (place, suite.plan(seed)));
+            let (places, plans): (Vec<_>, Vec<_>) = plans.chain(seeds).unzip();
+            let seen = Workers::new(suite.name(), self.jobs, None).run(&plans, Until::AllRan);
+            for ((place, plan), seen) in places.iter().zip(&plans).zip(seen) {
+                suite
+                    .understands(plan)
+                    .with_context(|| format!("cannot use {place}"))?;
+                let Some(seen) = seen else {
+                    reports += &format!(
+                        "\nregression {place} of {} kills its process, or hangs\n",
+                        suite.name()
+                    );
+                    continue;
+                };
+                if seen.violation.is_some() {
+                    reports += &format!("\n{}", self.of_regression(&suite, place, plan));
+                }
+            }
+        }
+        Ok(reports)
+    }
+
+    fn of_regression(&self, suite: &Suite, place: &str, plan: &str) -> String {
+        let subject = Subject {
+            name: format!("regression {place}"),
+            folder: "regression".to_owned(),
+        };
+        let again = format!("dormouse replay {} --plan {place}", suite.name());
+        let seen = Confirmation::NotAsked("it is known to have failed before".to_owned());
+        match Report::of_plan(suite, plan, subject, "run first", again, seen) {
+            Ok(mut report) => {
+                self.shrink(suite, &mut report);
                 let files = report.write_files(&target::folder()).ok();
                 report.text(files.as_deref())
             }
             Err(why) => format!("{why}\n"),
         }
-    };
-    Some(Finding {
-        suite: row.suite.clone(),
-        at: suite.location(),
-        seed: failure.seed,
-        violation: failure.violation.clone(),
-        text,
-    })
+    }
+
+    /// The report of a row's first failure.
+    fn look_at(&self, listed: &Listed, row: &Row) -> Option<Finding> {
+        let suite = &listed.suite();
+        let wanted = match row.expectation {
+            Expectation::Passes => row.summary.failures.first(),
+            Expectation::IsFound => row.summary.failures.first().filter(|_| self.alone),
+        };
+        let failure = wanted?;
+        let again = format!("dormouse replay {} {}", suite.name(), failure.seed);
+        let text = if failure.violation.promise == pool::RUN_ENDS {
+            // Run again in this process, it would end this process.
+            format!(
+                "seed {} broke {}\nagain    {again}\n",
+                failure.seed, failure.violation
+            )
+        } else {
+            let position = format!("{} seeds were run", row.summary.seeds);
+            let report = match row.summary.plans.get(&failure.seed.0) {
+                None => {
+                    let confirmation =
+                        confirm(suite, failure.seed, failure.hash, &failure.violation);
+                    Report::of(suite, failure.seed, position, again, confirmation)
+                }
+                // The plan is the strategy's, so the seed alone says nothing.
+                Some(plan) => {
+                    let strategy = self.strategy.label();
+                    let subject = Subject {
+                        name: format!("seed {} ({strategy})", failure.seed),
+                        folder: format!("{strategy}-{}", failure.seed),
+                    };
+                    let path = target::folder()
+                        .join("dormouse")
+                        .join(suite.name())
+                        .join(&subject.folder)
+                        .join("plan.json");
+                    let again =
+                        format!("dormouse replay {} --plan {}", suite.name(), path.display());
+                    let confirmation = confirm_plan(suite, plan, failure.hash);
+                    Report::of_plan(suite, plan, subject, position, again, confirmation)
+                }
+            };
+            match report {
+                Ok(mut report) => {
+                    self.shrink(suite, &mut report);
+                    let is_news = listed.expectation == Expectation::Passes && self.keep;
+                    if let Some(folder) = listed.regressions().filter(|_| is_news) {
+                        report.keep_as_regression(folder);
+                    }
+                    let files = report.write_files(&target::folder()).ok();
+                    report.text(files.as_deref())
+                }
+                Err(why) => format!("{why}\n"),
+            }
+        };
+        Some(Finding {
+            suite: row.suite.clone(),
+            at: suite.location(),
+            seed: failure.seed,
+            violation: failure.violation.clone(),
+            text,
+        })
+    }
 }
 
 /// Tells what came of it, everywhere where that is wanted; says whether all was as expected and nothing is `missing`.
@@ -465,5 +612,17 @@ fn confirm(suite: &Suite, seed: Seed, hash: u64, violation: &Violation) -> Confi
         }
         Ok(_) => Confirmation::NotAsked("the other process died over it".to_owned()),
         Err(error) => Confirmation::NotAsked(error.to_string()),
+    }
+}
+
+/// The same for a plan.
+fn confirm_plan(suite: &Suite, plan: &str, hash: u64) -> Confirmation {
+    let seen = Workers::new(suite.name(), 1, None)
+        .run(&[plan.to_owned()], Until::AllRan)
+        .pop();
+    match seen.flatten() {
+        Some(seen) if seen.hash == hash => Confirmation::Confirmed,
+        Some(seen) => Confirmation::Differs { other: seen.hash },
+        None => Confirmation::NotAsked("the other process died over it".to_owned()),
     }
 }

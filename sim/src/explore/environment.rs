@@ -34,6 +34,12 @@ pub(super) struct Environment {
     pub(super) github_actions: bool,
     /// `GITHUB_STEP_SUMMARY`: the file of the job's summary.
     pub(super) github_summary: Option<PathBuf>,
+    /// `DORMOUSE_SHRINK`: how long the search for the smallest plan may take; no time is no search.
+    pub(super) shrink: Option<Duration>,
+    /// `DORMOUSE_REGRESSIONS`: another folder of what failed once.
+    pub(super) regressions: Option<PathBuf>,
+    /// `CI`: nothing is added to the sources.
+    pub(super) ci: bool,
     /// Set by ourselves, for a process that works for another one.
     pub(super) child: Option<Child>,
 }
@@ -54,6 +60,8 @@ pub(super) const JOBS: &str = "DORMOUSE_JOBS";
 pub(super) const SHARD: &str = "DORMOUSE_SHARD";
 pub(super) const CHECK_DETERMINISM: &str = "DORMOUSE_CHECK_DETERMINISM";
 pub(super) const TRACE: &str = "DORMOUSE_TRACE";
+pub(super) const SHRINK: &str = "DORMOUSE_SHRINK";
+pub(super) const REGRESSIONS: &str = "DORMOUSE_REGRESSIONS";
 pub(super) const CHILD: &str = "DORMOUSE_CHILD";
 
 impl Environment {
@@ -89,6 +97,9 @@ impl Environment {
             log: get("RUST_LOG"),
             github_actions: get("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
             github_summary: get("GITHUB_STEP_SUMMARY").map(PathBuf::from),
+            shrink: parsed(&get, SHRINK, seeds::time)?,
+            regressions: get(REGRESSIONS).map(PathBuf::from),
+            ci: get("CI").is_some_and(|value| value != "false"),
             child: parsed(&get, CHILD, |text| match text {
                 "confirms" => Ok(Child::Confirms),
                 "searches" => Ok(Child::Searches),
@@ -205,6 +216,10 @@ mod tests {
             (
                 &[(TIME, "30")],
                 "DORMOUSE_TIME is `30`, which is no time: it is written like 500ms, 30s",
+            ),
+            (
+                &[(SHRINK, "two")],
+                "DORMOUSE_SHRINK is `two`, which is no time: it is written like 500ms, 30s",
             ),
             (
                 &[(JOBS, "0")],

@@ -14,6 +14,7 @@ use std::{
 
 use super::{
     Failure, Summary,
+    strategy::Strategy,
     worker::{ANSWER, AfterFailure, Answer, Repeat, Task},
 };
 use crate::{Seed, Violation};
@@ -226,12 +227,20 @@ pub(super) fn in_a_fresh_process(suite: &str, seed: Seed) -> io::Result<Option<A
         count: 1,
         after_failure: AfterFailure::GoOn,
         repeat: Repeat::Once,
+        strategy: Strategy::Random,
     };
     Ok(Worker::start()?.run(&task))
 }
 
 /// How many free bytes a worker keeps for its next world.
 const KEPT_MEMORY: &str = "268435456";
+
+/// Worlds come and go a thousand times a second. glibc would give their memory back to the system each time.
+pub(super) fn keep_memory(command: &mut Command) {
+    command
+        .env("MALLOC_TRIM_THRESHOLD_", KEPT_MEMORY)
+        .env("MALLOC_MMAP_THRESHOLD_", KEPT_MEMORY);
+}
 
 struct Worker {
     process: Child,
@@ -242,10 +251,7 @@ struct Worker {
 impl Worker {
     fn start() -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        // Worlds come and go a thousand times a second. glibc would give their memory back to the system each time.
-        command
-            .env("MALLOC_TRIM_THRESHOLD_", KEPT_MEMORY)
-            .env("MALLOC_MMAP_THRESHOLD_", KEPT_MEMORY);
+        keep_memory(&mut command);
         let mut process = command
             .arg(WORKER)
             .stdin(Stdio::piped())

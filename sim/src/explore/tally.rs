@@ -12,6 +12,7 @@ use super::{
     Expectation, Failure, Summary,
     ranges::Ranges,
     seeds::Shard,
+    strategy::Strategy,
     worker::{AfterFailure, Repeat},
 };
 
@@ -43,6 +44,8 @@ pub(super) struct Asked {
     pub(super) by_time: bool,
     pub(super) after_failure: AfterFailure,
     pub(super) repeat: Repeat,
+    #[serde(default)]
+    pub(super) strategy: Strategy,
 }
 
 impl Asked {

@@ -11,6 +11,7 @@ fn part(seeds: Range<u64>, shard: Option<&str>, failed: &[u64]) -> Tally {
         by_time: false,
         after_failure: AfterFailure::GoOn,
         repeat: Repeat::Once,
+        strategy: crate::explore::strategy::Strategy::Random,
     };
     let mut tally = Tally::new(
         "test".to_owned(),

@@ -1,38 +1,43 @@
 //! What a `#[test]` of a scenario runs: its seeds, one after another, in the test's own process, or in several processes of the same test.
 //!
+//! Before the seeds come the [regressions](super::regressions); what fails is made small, told, and added to them unless `CI` is set.
 //! The seeds are fixed, so that no pull request turns red by luck. The variables that change that stand in [`environment`](super::environment).
 
 use std::{
     env, fs,
     ops::Range,
     panic::Location,
+    path::PathBuf,
     process::{Command, Output, Stdio},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
 use super::{
     environment::{self, Child, Environment},
     github, logs,
+    plans::here::Here,
+    regressions::Regressions,
     replay::headline,
-    report::{Confirmation, Report},
-    run_repeatedly, run_seed, target,
+    report::{Confirmation, Report, Subject},
+    run_plan, run_repeatedly, run_seed, target,
     watchdog::Watchdog,
     worker::Repeat,
 };
-use crate::{Detail, Seed, Suite};
+use crate::{Detail, Seed, Suite, shrink::Limits};
 
 /// How a child says the hash of the one seed that it ran.
 const HASH_LINE: &str = "dormouse-hash ";
 /// How a child says that it has run its seeds, and which of them failed first: seed and hash, or nothing.
 const SEARCHED_LINE: &str = "dormouse-searched ";
 
-/// Runs `suite`'s seeds from 0 on, as the test `test_path` (as `cargo test` names it) of `package`. Called by
+/// Runs `suite`'s regressions from the folder `regressions`, then its seeds from 0 on, as the test `test_path` (as `cargo test` names it) of `package`. Called by
 /// `#[dormouse_sim::test]`.
 ///
 /// # Panics
-/// If a seed breaks a promise, with the report; or if the environment asks for what is no seed.
+/// If one of them breaks a promise, with the report; or if the environment asks for what is no seed, or a regression cannot be read.
 #[track_caller]
-pub fn test(suite: &Suite, package: &str, test_path: &str, seeds: u64) {
+pub fn test(suite: &Suite, package: &str, test_path: &str, regressions: &str, seeds: u64) {
     let environment = Environment::read().unwrap_or_else(|why| panic!("{why}"));
     let range = environment
         .range(seeds)
@@ -45,6 +50,10 @@ pub fn test(suite: &Suite, package: &str, test_path: &str, seeds: u64) {
             .split_once("::")
             .map_or(test_path, |(_, name)| name),
         at: Location::caller(),
+        regressions: environment
+            .regressions
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(regressions)),
         environment: &environment,
     };
     match environment.child {
@@ -67,6 +76,8 @@ struct Test<'a> {
     package: &'a str,
     name: &'a str,
     at: &'static Location<'static>,
+    /// The folder of what failed once.
+    regressions: PathBuf,
     environment: &'a Environment,
 }
 
@@ -74,6 +85,8 @@ impl Test<'_> {
     fn run(&self, range: Range<u64>) {
         if self.environment.seed.is_some() {
             self.show(Seed(range.start));
+        } else {
+            self.run_regressions();
         }
         let jobs = self
             .environment
@@ -207,8 +220,78 @@ impl Test<'_> {
             self.again(seed),
             self.confirm(seed, hash),
         );
-        let report = report.unwrap_or_else(|why| panic!("{why}"));
+        let mut report = report.unwrap_or_else(|why| panic!("{why}"));
+        self.shrink(seed, &mut report);
+        if !self.environment.ci {
+            report.keep_as_regression(&self.regressions);
+        }
         self.tell_github(seed, &report);
+        let files = report.write_files(&target::folder()).ok();
+        panic!("{}", report.text(files.as_deref()));
+    }
+
+    /// Makes the failure small, unless that is switched off.
+    fn shrink(&self, seed: Seed, report: &mut Report) {
+        let limits = Limits::default();
+        let time = self.environment.shrink.unwrap_or(limits.time);
+        if time.is_zero() {
+            return;
+        }
+        // A candidate that hangs must not take what is known already with it.
+        let known = report.text(None);
+        let watchdog = Watchdog::start(move |_| {
+            eprintln!("{known}\nwhole    not made smaller: a smaller plan hangs in real time");
+            std::process::abort();
+        });
+        let mut runner = Here::for_at_most(self.suite, time).watched(&watchdog, seed);
+        report.shrink(self.suite, limits.runs, &mut runner);
+    }
+
+    /// Runs what failed once.
+    fn run_regressions(&self) {
+        let regressions = Regressions::read(&self.regressions, self.suite.name())
+            .unwrap_or_else(|error| panic!("a regression cannot be run: {error}"));
+        let plans = regressions
+            .plans
+            .into_iter()
+            .map(|(path, plan)| (path.display().to_string(), plan));
+        let seeds = regressions
+            .seeds
+            .into_iter()
+            .map(|(seed, place)| (place, self.suite.plan(seed)));
+        let running = Arc::new(Mutex::new(String::new()));
+        let hanging = Arc::clone(&running);
+        let watchdog = Watchdog::start(move |_| {
+            eprintln!(
+                "regression {} hangs in real time",
+                hanging.lock().unwrap_or_else(PoisonError::into_inner)
+            );
+            std::process::abort();
+        });
+        for (place, plan) in plans.chain(seeds) {
+            running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone_from(&place);
+            let run = watchdog.during(Seed(0), || run_plan(self.suite, &plan, Detail::Brief));
+            let run =
+                run.unwrap_or_else(|error| panic!("a regression cannot be run: {place}: {error}"));
+            if run.violation.is_some() {
+                self.fail_regression(&place, &plan);
+            }
+        }
+    }
+
+    fn fail_regression(&self, place: &str, plan: &str) -> ! {
+        let subject = Subject {
+            name: format!("regression {place}"),
+            folder: "regression".to_owned(),
+        };
+        let again = format!("cargo test -p {} {}", self.package, self.name);
+        let seen = Confirmation::NotAsked("it is known to have failed before".to_owned());
+        let report = Report::of_plan(self.suite, plan, subject, "run first", again, seen);
+        let mut report = report.unwrap_or_else(|why| panic!("{why}"));
+        self.shrink(Seed(0), &mut report);
         let files = report.write_files(&target::folder()).ok();
         panic!("{}", report.text(files.as_deref()));
     }

@@ -9,7 +9,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Listed, Summary, run_repeatedly, watchdog::Watchdog};
+use super::{
+    Listed, Summary,
+    strategy::{Searcher, Strategy},
+    watchdog::Watchdog,
+};
 use crate::Seed;
 
 /// Seeds to be run.
@@ -25,6 +29,9 @@ pub struct Task {
     pub after_failure: AfterFailure,
     /// How often each is run.
     pub repeat: Repeat,
+    /// Where plans come from.
+    #[serde(default)]
+    pub strategy: Strategy,
 }
 
 /// How the line of an answer begins.
@@ -87,11 +94,15 @@ pub fn serve(suites: &[Listed]) -> io::Result<()> {
         let started = Instant::now();
         let mut summary = Summary::default();
         let mut sample = None;
+        let mut searcher = Searcher::new(task.strategy);
         for seed in (task.first..task.first.saturating_add(task.count)).map(Seed) {
-            let run = watchdog.during(seed, || run_repeatedly(&suite, seed, task.repeat));
+            let (run, plan) = watchdog.during(seed, || searcher.run(&suite, seed, task.repeat));
             sample = Some((seed, run.hash));
             let failed = run.violation.is_some();
             summary.add(seed, run);
+            if failed {
+                summary.plans.extend(plan.map(|plan| (seed.0, plan)));
+            }
             if failed && task.after_failure == AfterFailure::Stop {
                 break;
             }

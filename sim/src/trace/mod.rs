@@ -85,6 +85,11 @@ impl Trace {
         })
     }
 
+    /// How many events there are.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
     pub(crate) fn last(&self) -> Option<Event<'_>> {
         self.events.last().map(|recorded| Event {
             trace: self,

@@ -174,7 +174,10 @@ impl SocketLink for SimSocket {
         }
         let which = self.carried.get();
         self.carried.set(which + 1);
-        let mut draw = self.world.seed.keyed("socket latency", self.key, which);
+        let mut draw = self
+            .world
+            .drawing_seed()
+            .keyed("socket latency", self.key, which);
         let latest = &self.latest[from as usize];
         let due = latest.get().max(self.world.now() + self.latency(&mut draw));
         latest.set(due);

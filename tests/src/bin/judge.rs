@@ -40,6 +40,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<ExitCode, dormouse_tests::judge::FolderError> {
     let (mut cases, mut errors) = read(&arguments.folder)?;
     cases.retain(|case| case.file.contains(&arguments.filter));
+    let total = cases.len() + errors.len();
     let (mut agreed, mut took) = (0, Duration::ZERO);
     for case in &cases {
         let judged = match judge(case) {
@@ -78,7 +79,6 @@ fn run(arguments: &Arguments) -> Result<ExitCode, dormouse_tests::judge::FolderE
     for error in &errors {
         eprintln!("error: {error}");
     }
-    let total = cases.len() + errors.len();
     println!("{agreed}/{total} agreed, in {:.3} s", took.as_secs_f64());
     Ok(if !errors.is_empty() {
         ExitCode::from(2)

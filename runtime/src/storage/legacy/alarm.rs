@@ -70,11 +70,6 @@ impl AlarmSlot {
         Written::Changed
     }
 
-    /// Whether an alarm set to `at` is the very one whose handler runs: then it must fire again although nothing changes.
-    fn is_set_again(&self, at: Option<WallTime>) -> bool {
-        self.scheduled.is_some() && (self.scheduled == at || self.known == AlarmKnown::Known(at))
-    }
-
     /// What the service answered. A change that was made meanwhile wins.
     pub(super) fn fill(&mut self, at: Option<WallTime>) {
         if self.known == AlarmKnown::Unknown {
@@ -193,14 +188,17 @@ impl LegacyStorage {
         options: PutOptions,
     ) -> Result<Answer<()>> {
         self.require_open()?;
-        let (written, is_set_again) = {
+        let (written, runs) = {
             let mut cache = self.cache.borrow_mut();
             let number = cache.next_number();
-            let is_set_again = at.is_some() && cache.alarm.is_set_again(at);
-            (cache.alarm.write(at, number), is_set_again)
+            let runs = cache.alarm.scheduled.is_some();
+            (cache.alarm.write(at, number), runs)
         };
-        if is_set_again {
-            self.tell_scheduler(at)?;
+        if let Some(repeated) = at
+            && runs
+            && self.may_repeat_alarm(repeated)
+        {
+            self.tell_scheduler(at)?; // the very alarm whose handler runs: it must fire again, although nothing changes
         }
         self.wrote(written, options);
         self.after_write()

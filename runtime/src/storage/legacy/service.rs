@@ -112,7 +112,8 @@ impl Service {
                 "cannot open the storage of {object} ({path}): {reason}"
             ))
         };
-        let files = ObjectFiles::open(&setup.disk, &path).map_err(|error| cannot_open(&error))?;
+        let files = ObjectFiles::open(&setup.disk, &path, &setup.sync_failures)
+            .map_err(|error| cannot_open(&error))?;
         let is_in_doubt = !files.is_new() && setup.left == Left::InDoubt;
         if is_in_doubt {
             files.write_again().map_err(|error| cannot_open(&error))?;
@@ -135,7 +136,7 @@ impl Service {
                 .map_err(sqlite_failed)?
                 .is_some();
         let durability = Durability::new(Rc::clone(&files), setup.left, setup.clock, setup.spawn);
-        Ok(Rc::new(Self {
+        let service = Rc::new(Self {
             entropy: setup.entropy,
             files,
             durability,
@@ -146,7 +147,20 @@ impl Service {
             alarms: setup.alarms,
             asked_and_durable: Cell::default(),
             object,
-        }))
+        });
+        let found = service.durable_alarm();
+        let scheduled = service.alarms.scheduled();
+        if is_earlier(found, scheduled) {
+            // The scheduler's index was lost: this is the last chance to learn of it.
+            point!(
+                "alarm_repaired",
+                object = &*service.object,
+                at = traced(found),
+                scheduled = traced(scheduled)
+            );
+            drop(service.alarms.schedule(found)?);
+        }
+        Ok(service)
     }
 
     /// A loss of power could still take back what reads find.
@@ -321,6 +335,12 @@ impl Service {
     /// The last alarm that is known to be durable.
     pub(super) fn durable_alarm(&self) -> Option<WallTime> {
         self.known_alarm().ok().and_then(|(_, durable)| durable)
+    }
+
+    /// Whether the scheduler may be told `at` once more.
+    pub(super) fn may_repeat_alarm(&self, at: WallTime) -> bool {
+        let known = self.known_alarm();
+        known.is_ok_and(|(asked, durable)| [asked, durable].contains(&Some(at)))
     }
 
     /// Has the scheduler wake the object at `at`: at its alarm, or earlier.

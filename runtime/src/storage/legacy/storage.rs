@@ -115,6 +115,11 @@ impl LegacyStorage {
         self.service.durable_alarm()
     }
 
+    /// Whether the scheduler may be told `at` once more, because it has that time already, or the object has it durably.
+    pub(super) fn may_repeat_alarm(&self, at: WallTime) -> bool {
+        self.service.may_repeat_alarm(at)
+    }
+
     /// Has the scheduler wake the object at `at`: at its alarm, or earlier.
     ///
     /// # Errors

@@ -208,9 +208,9 @@ impl Mutation {
             Self::Drop(one) => drop(calls.remove(one % count)),
             Self::Duplicate(one, later) => {
                 let mut twin = calls[one % count].clone();
-                let later = |at: Moment| moment(at.order + later * 64 + 63);
-                twin.invoked = later(twin.invoked);
-                twin.returned = twin.returned.map(later);
+                let delayed = |at: Moment| moment(at.order + later * 64 + 63);
+                twin.returned = twin.returned.map(delayed);
+                twin.invoked = moment(twin.invoked.order + later * 64 + 63);
                 twin.client = 3;
                 calls.push(twin);
             }

@@ -13,7 +13,7 @@ const CHAIN_LOOK_MAX: usize = 32;
 /// The states that a search has met, each kept once and named by a number.
 pub(super) struct States<State> {
     index: Index,
-    states: Vec<State>,
+    known: Vec<State>,
     /// What the states hold on the heap.
     heap_bytes: usize,
 }
@@ -22,31 +22,31 @@ impl<State: Eq + Hash> States<State> {
     pub(super) fn with_capacity(capacity: usize) -> Self {
         Self {
             index: Index::with_capacity(capacity),
-            states: Vec::with_capacity(capacity),
+            known: Vec::with_capacity(capacity),
             heap_bytes: 0,
         }
     }
 
     /// The number of a state; `heap_bytes` says what it holds on the heap, and is asked for new ones only.
     pub(super) fn number(&mut self, state: State, heap_bytes: impl FnOnce(&State) -> usize) -> u32 {
-        let new = u32::try_from(self.states.len()).expect("the budget ends long before");
-        let states = &self.states;
+        let new = u32::try_from(self.known.len()).expect("the budget ends long before");
+        let known = &self.known;
         let found = self.index.find_or_put(hash_of(&state), new, |number| {
-            states[number as usize] == state
+            known[number as usize] == state
         });
         found.unwrap_or_else(|| {
             self.heap_bytes += heap_bytes(&state);
-            self.states.push(state);
+            self.known.push(state);
             new
         })
     }
 
     pub(super) fn get(&self, number: u32) -> &State {
-        &self.states[number as usize]
+        &self.known[number as usize]
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.index.memory_bytes() + self.states.capacity() * size_of::<State>() + self.heap_bytes
+        self.index.memory_bytes() + self.known.capacity() * size_of::<State>() + self.heap_bytes
     }
 }
 

@@ -208,6 +208,9 @@ impl Transactions {
     }
 
     /// Adds a transaction; it is called by its number, which is how many were added before.
+    ///
+    /// # Panics
+    /// If there are more than four thousand million transactions, actions or values.
     pub fn push(&mut self, transaction: &Transaction) {
         let number = u32::try_from(self.recorded.len()).expect("a history is counted in 32 bits");
         let first_step = self.next_step();

@@ -15,7 +15,7 @@ use super::{
 /// How much work a check may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// How many dependencies may be kept; each takes 16 bytes.
+    /// How many dependencies may be kept; each takes 12 bytes, and the room in which they are collected may be twice as large.
     pub edges_max: usize,
     /// How many dependencies may be followed to find the shortest circle of the gravest kind. Past it the verdict stands, and its witness
     /// is a circle, but there may be a graver or a shorter one.
@@ -23,7 +23,7 @@ pub struct Budget {
 }
 
 impl Default for Budget {
-    /// 32 million dependencies, which is half a gigabyte; 20 million steps.
+    /// 32 million dependencies, which is some 600 MB at the most; 20 million steps.
     fn default() -> Self {
         Self {
             edges_max: 32_000_000,

@@ -298,6 +298,7 @@ impl Bad {
 
 /// Whether a transaction agrees with itself, and what it lost.
 fn look_inside(history: &Transactions, findings: &mut Findings<'_>, number: u32, steps: &[Step]) {
+    let mut is_contradicted = false;
     for (at, step) in steps.iter().enumerate() {
         if let Step::Write { version } = *step {
             let key = history.version_at(version).key;
@@ -321,7 +322,11 @@ fn look_inside(history: &Transactions, findings: &mut Findings<'_>, number: u32,
         let Some((key, seen)) = history.seen(*step) else {
             continue;
         };
+        if is_contradicted {
+            continue; // what follows from the first contradiction is none
+        }
         if let Some(expected) = contradicted(history, &steps[..at], key, seen) {
+            is_contradicted = true;
             findings.add(Anomaly::Internal, &[number], || {
                 format!(
                     "T{number} read {}, where its own steps before had led to {}{}",
@@ -334,7 +339,6 @@ fn look_inside(history: &Transactions, findings: &mut Findings<'_>, number: u32,
                     list(history, key, &expected.1)
                 )
             });
-            return;
         }
     }
 }
@@ -416,22 +420,19 @@ impl Infer<'_> {
             let Some((key, seen)) = self.history.seen(*step) else {
                 continue;
             };
-            let next = match seen.last() {
-                Some(&last) => {
-                    if let Some(writer) = self.history.live_writer(last) {
-                        graph.link(writer, number, Kind::Wr);
-                    }
-                    if self.orders.places[last as usize] == NONE {
-                        continue; // nobody knows what came next
-                    }
-                    self.next[last as usize]
+            let next = if let Some(&last) = seen.last() {
+                if let Some(writer) = self.history.live_writer(last) {
+                    graph.link(writer, number, Kind::Wr);
                 }
-                None => {
-                    let mut writers = self.orders.of(key).iter();
-                    writers
-                        .find_map(|version| self.history.live_writer(*version))
-                        .unwrap_or(NONE)
+                if self.orders.places[last as usize] == NONE {
+                    continue; // nobody knows what came next
                 }
+                self.next[last as usize]
+            } else {
+                let mut writers = self.orders.of(key).iter();
+                writers
+                    .find_map(|version| self.history.live_writer(*version))
+                    .unwrap_or(NONE)
             };
             if next == NONE {
                 self.tail_reads.push((key, number));

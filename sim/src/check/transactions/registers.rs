@@ -148,6 +148,7 @@ fn look_at(
 
 /// Whether a transaction agrees with itself, and what it lost.
 fn look_inside(history: &Transactions, findings: &mut Findings<'_>, number: u32, steps: &[Step]) {
+    let mut is_contradicted = false;
     for (at, step) in steps.iter().enumerate() {
         let key = history.key_of(*step);
         if history.keys()[key as usize].kind != KeyKind::Register {
@@ -163,14 +164,14 @@ fn look_inside(history: &Transactions, findings: &mut Findings<'_>, number: u32,
                         unreachable!("a register is no list")
                     }
                 });
-                if known.is_some_and(|known| known != version) {
+                if !is_contradicted && known.is_some_and(|known| known != version) {
+                    is_contradicted = true;
                     findings.add(Anomaly::Internal, &[number], || {
                         format!(
                             "T{number} {}, which its own step before contradicts",
                             history.action(*step)
                         )
                     });
-                    return;
                 }
             }
             Step::Write { version } => {
@@ -363,10 +364,10 @@ fn depend_on_order(
             Because::Session { .. } => (Kind::WwProcess, Kind::RwProcess),
             Because::Realtime { .. } => (Kind::WwRealtime, Kind::RwRealtime),
         };
-        if before.first != NONE {
-            if let Some(from) = history.live_writer(before.first) {
-                graph.link(from, to, ww);
-            }
+        if before.first != NONE
+            && let Some(from) = history.live_writer(before.first)
+        {
+            graph.link(from, to, ww);
         }
         let key = (before.key, before.first);
         let from = reads.partition_point(|(of, version, _)| (*of, *version) < key);

@@ -38,6 +38,8 @@ static DIFFERENCES: &[Difference] = differences! {
     "calls of all kinds on one stub start in the order in which they are made; the recorded runtime lets fetches overtake":
         "fetch/concurrent_fetch_and_rpc_order";
     "there are no blobs: binary data is bytes": "websockets/binary_type_standard";
+    "an alarm that is set while a failed one waits replaces its retry at once; in the recorded runtime it waits behind the retry, and is forgotten":
+        "alarms/set_between_retries";
     "who does not want to wait any more drops the future: there is no signal to abort": "fetch/caller_aborts";
 };
 

@@ -178,9 +178,12 @@ impl Connection {
                 let mut queue = self.0.queue.borrow_mut();
                 (!queue.is_empty()).then(|| queue.remove(0))
             };
-            let write = self.0.write.take();
-            let (Some(bytes), Some(mut write)) = (next, write) else {
+            let Some(bytes) = next else {
                 break;
+            };
+            let write = self.0.write.take();
+            let Some(mut write) = write else {
+                break; // it was cut
             };
             let written = async {
                 write.write_all(&bytes).await?;
@@ -192,6 +195,9 @@ impl Connection {
             *self.0.write.borrow_mut() = Some(write);
         }
         self.0.writing.set(false);
+        if self.0.reader.borrow().is_none() {
+            self.0.write.take();
+        }
     }
 
     async fn read(self, mut read: ReadHalf<Box<dyn Stream>>) {
@@ -207,7 +213,9 @@ impl Connection {
             }
         }
         self.0.reader.take();
-        self.0.write.take();
+        if !self.0.writing.get() {
+            self.0.write.take(); // else it is dropped when everything is written: the answer to a Close among it
+        }
         self.gone(By::Server);
     }
 
@@ -303,9 +311,9 @@ impl Connection {
             return self.refuse(&format!("invalid status code {code}"), 1002);
         }
         self.ev("close-frame", json!({"code": code, "reason": reason}));
-        *self.0.close_received.borrow_mut() = Some((code, reason));
+        *self.0.close_received.borrow_mut() = Some((code, reason.clone()));
         let answer = (!payload.is_empty()).then_some(code);
-        self.close(answer, "");
+        self.close(answer, &reason);
         true
     }
 

@@ -6,7 +6,7 @@
 //! In the order in which a scenario meets them:
 //! - `vector`: the files and their scenarios;
 //! - `twin`: what a twin is; `ids`, `rpc`, `fetch`, `gates`, `alarms`, `websockets`, `hibernation`: the twins, topic by topic; `class` and `prelude`: what they share;
-//! - `stage` and `client`: where they run, in a `process` that can be killed, and who drives them, over `frames` of a WebSocket; `tracer` and `describe`: what they write;
+//! - `stage` and `client`: where they run, in a `process` that can be killed, and who drives them, over `frames` of a WebSocket and, in the simulator, `pipes`; `tracer` and `describe`: what they write;
 //! - `replay`: runs them on several platforms, in many schedules;
 //! - `compare`: the rules of comparison; `differences`: the scenarios that differ, and why;
 //! - `report`: the table.
@@ -22,6 +22,7 @@ mod frames;
 mod gates;
 mod hibernation;
 mod ids;
+mod pipes;
 mod prelude;
 mod process;
 mod replay;

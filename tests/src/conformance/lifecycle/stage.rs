@@ -38,6 +38,8 @@ pub(super) enum Pace {
     AsRecorded,
     /// Shorter, for what hangs on no time.
     Quick,
+    /// Longer, where messages take their time.
+    Patient,
 }
 
 /// How long an eviction waits for the object to be idle.
@@ -164,6 +166,7 @@ impl Stage {
         let quiet = match self.pace {
             Pace::AsRecorded => millis,
             Pace::Quick => millis / 4,
+            Pace::Patient => millis + 1000,
         };
         loop {
             let before = self.log.len();

@@ -82,6 +82,7 @@ impl Node {
             clock: Rc::clone(&self.clock) as Rc<dyn Clock>,
             entropy: Rc::new(Coins(Cell::new(self.seed.get()))),
             spawn: Rc::clone(&self.tasks) as Rc<dyn Spawn>,
+            sync_failures: crate::storage::SyncFailures::default(),
             path: PATH.into(),
             object: "Counter/a".into(),
             gate: Rc::clone(&gate),

@@ -37,6 +37,7 @@ fn open(platform: &Platform, links: Rc<dyn Links>) -> (Rc<LegacyStorage>, Rc<Out
         clock: Rc::clone(&platform.clock),
         entropy: Rc::clone(&platform.entropy),
         spawn: Rc::clone(&platform.spawn),
+        sync_failures: crate::storage::SyncFailures::default(),
         path: PATH.into(),
         object: "Counter/a".into(),
         gate: Rc::clone(&gate),

@@ -185,7 +185,7 @@ pub(crate) mod attachments {
 
     fn attached(socket: &WebSocket, value: Value) -> Result<Value> {
         socket.serialize_attachment(value)?;
-        Ok(socket.deserialize_attachment()?.unwrap_or_default())
+        Ok(socket.deserialize_attachment()?.unwrap_or(Value::Null))
     }
 
     fn length(value: &Value) -> Result<usize> {
@@ -198,7 +198,6 @@ pub(crate) mod attachments {
     fn values() -> Vec<(&'static str, Value)> {
         vec![
             ("null", Value::Null),
-            ("undefined", Value::Undefined),
             ("number", 1.5.into()),
             ("string", "s".into()),
             ("bigint", BigInt::from(5).into()),
