@@ -97,6 +97,10 @@ enum Ask {
 }
 
 /// Options of an exploration. Those that are left out are taken from the environment, if it has them.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the switches of a command line"
+)]
 #[derive(Debug, Default, Args)]
 struct Explore {
     /// The suite; all of them if left out

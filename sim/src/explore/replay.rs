@@ -60,13 +60,13 @@ impl Format {
 /// What stands above the page of `run`.
 pub(super) fn headline(
     suite: &str,
-    seed: impl ToString,
+    seed: impl Into<String>,
     run: &Run,
     again: impl Into<String>,
 ) -> Headline {
     Headline {
         suite: suite.to_owned(),
-        seed: seed.to_string(),
+        seed: seed.into(),
         violation: run.violation.clone(),
         again: again.into(),
         plan: run

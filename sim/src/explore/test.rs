@@ -189,7 +189,7 @@ impl Test<'_> {
         if let Some((path, format)) = &environment.trace {
             let text = format.write(
                 &run,
-                &headline(self.suite.name(), seed, &run, self.again(seed)),
+                &headline(self.suite.name(), seed.to_string(), &run, self.again(seed)),
             );
             fs::write(path, text)
                 .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
