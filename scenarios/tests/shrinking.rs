@@ -191,6 +191,18 @@ fn webhooks_with_fresh_keys_take_one_hook_and_a_fault_between_sending_and_noting
 }
 
 #[test]
+fn a_presence_that_ticks_takes_one_call_and_nothing_else() {
+    // The constructor starts the timer that never ends, and any call makes the object be constructed.
+    smallest(
+        "ticking_presence",
+        "an object with nothing to do comes to rest",
+        1,
+        1,
+        0,
+    );
+}
+
+#[test]
 fn every_planted_bug_stands_above() {
     let here = include_str!("shrinking.rs").replace(char::is_whitespace, "");
     for listed in suites() {
