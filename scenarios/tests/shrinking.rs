@@ -191,8 +191,8 @@ fn webhooks_with_fresh_keys_take_one_hook_and_a_fault_between_sending_and_noting
 }
 
 #[test]
-fn a_timer_that_is_always_pending_takes_one_call() {
-    // The call brings the object into memory, and the timer keeps it there.
+fn a_presence_that_ticks_takes_one_call_and_nothing_else() {
+    // The constructor starts the timer that never ends, and any call makes the object be constructed.
     smallest(
         "ticking_presence",
         "an object with nothing to do comes to rest",
