@@ -257,7 +257,7 @@ mod tests {
         assert!(site.file().ends_with("assert.rs"));
         assert_eq!(site.module(), module_path!());
         assert_eq!(
-            of("nobody calls this").map(|site| site.kind()),
+            of("nobody calls this").map(super::Site::kind),
             Some(Kind::Unreachable)
         );
     }

@@ -391,7 +391,9 @@ fn json_junit_and_github_tell_of_a_failure() {
         "{junit}"
     );
     assert!(
-        junit.contains("<failure message=\"seed 0 broke calls take effect one at a time"),
+        junit.contains(
+            "<failure message=\"seed 0 broke what was acknowledged survives a loss of power"
+        ),
         "{junit}"
     );
     assert!(

@@ -53,10 +53,7 @@ impl DurableObject for Obedient {
         // Alarms can be set in a constructor, whether the class handles them or not.
         let storage = state.storage();
         if at_once(storage.get("arm")) == Ok(Some(true)) {
-            assert_eq!(
-                at_once(storage.set_alarm(Duration::from_secs(3_600))),
-                Ok(())
-            );
+            assert_eq!(at_once(storage.set_alarm(Duration::from_hours(1))), Ok(()));
         }
         Self {
             state: Rc::new(state),
@@ -92,7 +89,7 @@ impl Obedient {
                     Delay::from(Duration::from_secs(1)).await;
                 }
             }),
-            Op::Linger => self.state.wait_until(Delay::from(Duration::from_secs(60))),
+            Op::Linger => self.state.wait_until(Delay::from(Duration::from_mins(1))),
             Op::Accept => storage.put("work", true).await?,
             Op::AcceptAndArm => {
                 storage.put("work", true).await?;

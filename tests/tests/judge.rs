@@ -37,9 +37,9 @@ fn command(files: &[(&str, &str)], arguments: &[&str]) -> (String, Option<i32>) 
     (printed, output.status.code())
 }
 
-const SKEW: &str = r#"{:type :ok, :process 0, :value [[:r x nil] [:append y 1]]}
+const SKEW: &str = r"{:type :ok, :process 0, :value [[:r x nil] [:append y 1]]}
 {:type :ok, :process 1, :value [[:r y nil] [:append x 1]]}
-"#;
+";
 const STALE: &str = "INFO  jepsen.util - 0 :invoke :write 1
 INFO  jepsen.util - 0 :ok :write 1
 INFO  jepsen.util - 1 :invoke :read nil

@@ -239,7 +239,7 @@ fn in_a_browser(suite: &Suite, look: impl AsyncFnOnce(&Browser, &Run)) {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let limit = Duration::from_secs(120);
+        let limit = Duration::from_mins(2);
         let looking = async {
             let browser = Browser::open(&chromium, &chromedriver, &page).await;
             look(&browser, &run).await;

@@ -269,4 +269,4 @@ impl Activation {
 }
 
 /// How long an alarm that came too early sleeps before it looks at the wall clock again.
-const CLOCK_CHECKED_AFTER: Duration = Duration::from_secs(60);
+const CLOCK_CHECKED_AFTER: Duration = Duration::from_mins(1);

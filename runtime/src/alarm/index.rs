@@ -265,29 +265,26 @@ impl Index {
         if current.number != log.number {
             return; // it was written anew meanwhile, and everybody who waited then was told
         }
-        match outcome {
-            Ok(()) => {
-                current.durable = log.end;
-                let waiting = std::mem::take(&mut state.waiting);
-                let (told, wait): (Vec<_>, Vec<_>) = waiting
-                    .into_iter()
-                    .partition(|waiting| waiting.end <= log.end);
-                state.waiting = wait;
-                drop(state);
-                tell(told, &Ok(()));
-            }
-            Err(_) => {
-                drop(state);
-                if let Err(error) = self.write_anew() {
-                    let waiting = {
-                        let mut state = self.state.borrow_mut();
-                        if let Some(log) = state.file.take() {
-                            self.disk.close(log.file);
-                        }
-                        std::mem::take(&mut state.waiting)
-                    };
-                    tell(waiting, &Err(error));
-                }
+        if let Ok(()) = outcome {
+            current.durable = log.end;
+            let waiting = std::mem::take(&mut state.waiting);
+            let (told, wait): (Vec<_>, Vec<_>) = waiting
+                .into_iter()
+                .partition(|waiting| waiting.end <= log.end);
+            state.waiting = wait;
+            drop(state);
+            tell(told, &Ok(()));
+        } else {
+            drop(state);
+            if let Err(error) = self.write_anew() {
+                let waiting = {
+                    let mut state = self.state.borrow_mut();
+                    if let Some(log) = state.file.take() {
+                        self.disk.close(log.file);
+                    }
+                    std::mem::take(&mut state.waiting)
+                };
+                tell(waiting, &Err(error));
             }
         }
     }

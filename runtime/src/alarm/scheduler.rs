@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// How long the scheduler sleeps at most. The wall clock may jump while it does, so an alarm may be late by this much.
-const SLEEP_MAX: Duration = Duration::from_secs(60);
+const SLEEP_MAX: Duration = Duration::from_mins(1);
 
 /// When an object is asked again that has not said what became of its alarm, although the delivery ended well.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);

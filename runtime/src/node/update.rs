@@ -9,7 +9,7 @@ use super::{Node, NodeBuilder, NodeContext, Served};
 use crate::Error;
 
 /// How long a deferred update may be put off at most.
-const DELAY_MAX: Duration = Duration::from_secs(86_400);
+const DELAY_MAX: Duration = Duration::from_hours(24);
 
 /// When the objects that are in memory go over to the new code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +121,9 @@ impl NodeContext {
         let older = activations
             .iter()
             .filter(|activation| activation.code < newest);
-        older.map(|activation| activation.update()).count()
+        older
+            .map(super::super::activation::Activation::update)
+            .count()
     }
 
     fn check_same_bindings(&self, after: &[Served]) -> Result<(), UpdateError> {

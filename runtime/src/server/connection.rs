@@ -35,16 +35,15 @@ pub(super) async fn run(stream: Box<dyn Stream>, front: &Front) -> Option<Upgrad
             Either::Right(((), _)) => None,
         }
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            Pin::new(&mut connection).graceful_shutdown();
-            let grace = front.clock.sleep_until(front.clock.now() + SHUTDOWN_GRACE);
-            let served = poll_fn(|cx| connection.poll_without_shutdown(cx));
-            match select(served, grace).await {
-                Either::Left((ended, _)) => ended,
-                Either::Right(((), _)) => return None,
-            }
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        Pin::new(&mut connection).graceful_shutdown();
+        let grace = front.clock.sleep_until(front.clock.now() + SHUTDOWN_GRACE);
+        let served = poll_fn(|cx| connection.poll_without_shutdown(cx));
+        match select(served, grace).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right(((), _)) => return None,
         }
     };
     let parts = connection.into_parts();

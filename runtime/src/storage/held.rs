@@ -68,9 +68,8 @@ impl HeldLog {
 
     /// Tells `note` when everything written so far has gone to the disk: at once, unless it is held back. If it never goes, never.
     pub(super) fn when_written(&self, note: impl FnOnce() + 'static) {
-        match &mut *self.held.borrow_mut() {
-            Some(held) => return held.steps.push(Step::Note(Box::new(note))),
-            None => {}
+        if let Some(held) = &mut *self.held.borrow_mut() {
+            return held.steps.push(Step::Note(Box::new(note)));
         }
         note();
     }

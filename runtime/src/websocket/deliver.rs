@@ -233,7 +233,7 @@ fn event(socket: WebSocket, frame: Frame) -> SocketEvent {
     }
 }
 
-/// What the object is told of a peer that broke the protocol (recorded: hibernatable_protocol_errors).
+/// What the object is told of a peer that broke the protocol (recorded: `hibernatable_protocol_errors`).
 pub(super) fn violation_text(code: u16, why: &str) -> String {
     format!(
         "WebSocket protocol error; protocolError.statusCode = {code}; protocolError.description = {why}"

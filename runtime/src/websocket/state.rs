@@ -16,7 +16,7 @@ use crate::{Date, Error, Result, State};
 const AUTO_RESPONSE_BYTES_MAX: usize = 2048;
 
 /// The longest time that an event of a socket may be given: a week (W-15).
-const EVENT_TIMEOUT_MAX: Duration = Duration::from_millis(604_800_000);
+const EVENT_TIMEOUT_MAX: Duration = Duration::from_hours(168);
 
 /// # Panics
 /// With the text of the refusal, as workers-rs does.

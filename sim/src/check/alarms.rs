@@ -37,7 +37,7 @@ pub const NOT_WHEN_GONE: &str = "no alarm fires that the object does not have";
 /// The scheduler looks at the wall clock once a minute at least; and a moment for everything else.
 const LATE_MAX: Duration = Duration::from_secs(62);
 /// A handler may run for a quarter of an hour, and its delivery be late by a fault.
-const RUN_MAX: Duration = Duration::from_secs(16 * 60);
+const RUN_MAX: Duration = Duration::from_mins(16);
 /// The first delay before another try; it doubles each time.
 const FIRST_DELAY: Duration = Duration::from_secs(2);
 /// How many runs of one alarm may fail by the object's own code.

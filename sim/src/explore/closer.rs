@@ -58,7 +58,7 @@ pub(super) enum Ask {
     Sweep {
         #[command(flatten)]
         which: Which,
-        /// A kind of fault, as plans name it; process_crash, power_loss and evict if left out
+        /// A kind of fault, as plans name it; `process_crash`, `power_loss` and evict if left out
         #[arg(long = "kind", value_parser = kind)]
         kinds: Vec<FaultKind>,
         /// How many pairs of points to strike as well
@@ -297,12 +297,11 @@ fn compare(suites: &[Listed], searches: u64, jobs: usize) -> anyhow::Result<Stri
             .entry((finished.task.suite.clone(), finished.task.strategy))
             .or_default();
         let failure = finished.summary.failures.first();
-        match failure.filter(|failure| is_about_the_object(failure)) {
-            Some(failure) => sum.seeds.push(failure.seed.0 - finished.task.first + 1),
-            None => {
-                sum.seeds.push(SEARCH_SEEDS_MAX);
-                sum.missed += 1;
-            }
+        if let Some(failure) = failure.filter(|failure| is_about_the_object(failure)) {
+            sum.seeds.push(failure.seed.0 - finished.task.first + 1)
+        } else {
+            sum.seeds.push(SEARCH_SEEDS_MAX);
+            sum.missed += 1;
         }
         sum.worked += finished.summary.worked;
         sum.runs += finished.summary.seeds;

@@ -105,22 +105,22 @@ enum Ask {
 struct Explore {
     /// The suite; all of them if left out
     suite: Option<String>,
-    /// How many seeds of each correct suite, or which: 1000, 2000..3000; one with a bug is searched for it instead, 21 times [DORMOUSE_SEEDS]
+    /// How many seeds of each correct suite, or which: 1000, 2000..3000; one with a bug is searched for it instead, 21 times [`DORMOUSE_SEEDS`]
     #[arg(long, value_parser = str::parse::<Seeds>)]
     seeds: Option<Seeds>,
     /// The first seed
     #[arg(long, value_parser = seeds::seed)]
     first: Option<Seed>,
-    /// Hand out no new seeds after this time: 30s, 5m, 2h [DORMOUSE_TIME]
+    /// Hand out no new seeds after this time: 30s, 5m, 2h [`DORMOUSE_TIME`]
     #[arg(long, value_parser = seeds::time)]
     time: Option<Duration>,
-    /// How many worker processes; one for each core if left out [DORMOUSE_JOBS]
+    /// How many worker processes; one for each core if left out [`DORMOUSE_JOBS`]
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
-    /// Run only this part of the seeds: 3/10 is the third of ten [DORMOUSE_SHARD]
+    /// Run only this part of the seeds: 3/10 is the third of ten [`DORMOUSE_SHARD`]
     #[arg(long, value_parser = str::parse::<Shard>)]
     shard: Option<Shard>,
-    /// Run each seed twice and compare the traces [DORMOUSE_CHECK_DETERMINISM=1]
+    /// Run each seed twice and compare the traces [`DORMOUSE_CHECK_DETERMINISM=1`]
     #[arg(long)]
     check_determinism: bool,
     /// Go on after a failure and count them all
@@ -138,7 +138,7 @@ struct Explore {
     /// Where plans come from
     #[arg(long, value_enum, default_value_t)]
     strategy: Strategy,
-    /// How long the search for the smallest plan may take: 500ms, 10s; 0s for none [DORMOUSE_SHRINK]
+    /// How long the search for the smallest plan may take: 500ms, 10s; 0s for none [`DORMOUSE_SHRINK`]
     #[arg(long, value_name = "TIME", value_parser = seeds::time)]
     shrink: Option<Duration>,
     #[command(flatten)]

@@ -76,20 +76,20 @@ impl Environment {
     fn from(get: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let get = |name: &str| get(name).filter(|value| !value.trim().is_empty());
         let environment = Self {
-            seed: parsed(&get, SEED, seeds::seed)?,
-            seeds: parsed(&get, SEEDS, str::parse)?,
-            time: parsed(&get, TIME, seeds::time)?,
-            jobs: parsed(&get, JOBS, |text| {
+            seed: parsed(get, SEED, seeds::seed)?,
+            seeds: parsed(get, SEEDS, str::parse)?,
+            time: parsed(get, TIME, seeds::time)?,
+            jobs: parsed(get, JOBS, |text| {
                 let jobs = text.trim().parse();
                 jobs.map_err(|_| "which is no number of processes, from 1 on".to_owned())
             })?,
-            shard: parsed(&get, SHARD, str::parse)?,
-            check_determinism: parsed(&get, CHECK_DETERMINISM, |text| match text.trim() {
+            shard: parsed(get, SHARD, str::parse)?,
+            check_determinism: parsed(get, CHECK_DETERMINISM, |text| match text.trim() {
                 "1" | "true" => Ok(true),
                 "0" | "false" => Ok(false),
                 _ => Err("which is neither 1 nor 0".to_owned()),
             })?,
-            trace: parsed(&get, TRACE, |text| {
+            trace: parsed(get, TRACE, |text| {
                 let path = PathBuf::from(text);
                 let format = Format::of_file(&path)?;
                 Ok((path, format))
@@ -97,10 +97,10 @@ impl Environment {
             log: get("RUST_LOG"),
             github_actions: get("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
             github_summary: get("GITHUB_STEP_SUMMARY").map(PathBuf::from),
-            shrink: parsed(&get, SHRINK, seeds::time)?,
+            shrink: parsed(get, SHRINK, seeds::time)?,
             regressions: get(REGRESSIONS).map(PathBuf::from),
             ci: get("CI").is_some_and(|value| value != "false"),
-            child: parsed(&get, CHILD, |text| match text {
+            child: parsed(get, CHILD, |text| match text {
                 "confirms" => Ok(Child::Confirms),
                 "searches" => Ok(Child::Searches),
                 _ => Err("which is for the use of dormouse itself: unset it".to_owned()),

@@ -123,7 +123,7 @@ pub(super) fn replay(
             if let Some(path) = output {
                 fs::write(path, text)
                     .with_context(|| format!("cannot write {}", path.display()))?;
-                print!("{verdict}written  {}\n", path.display());
+                println!("{verdict}written  {}", path.display());
             } else {
                 print!("{text}");
                 eprint!("{verdict}");

@@ -246,8 +246,8 @@ mod tests {
     #[test]
     fn a_time_has_a_unit() {
         assert_eq!(time("30s"), Ok(Duration::from_secs(30)));
-        assert_eq!(time("5m"), Ok(Duration::from_secs(300)));
-        assert_eq!(time("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(time("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(time("2h"), Ok(Duration::from_hours(2)));
         assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
         for text in ["30", "s", "1.5s", "", "3 weeks", "99999999999999999h"] {
             assert!(time(text).expect_err(text).contains("30s"), "{text}");

@@ -94,20 +94,17 @@ impl<'a> Search<'a> {
             .next_back()
             .flatten()
             .filter(|seen| seen.broke(&self.promise));
-        match found {
-            Some(seen) => {
-                self.best = drafts.swap_remove(last);
-                self.seen = seen;
-                true
+        if let Some(seen) = found {
+            self.best = drafts.swap_remove(last);
+            self.seen = seen;
+            true
+        } else {
+            if !ran_all {
+                self.end = Some(End::OutOfTime);
+            } else if too_many {
+                self.end = Some(End::OutOfRuns);
             }
-            None => {
-                if !ran_all {
-                    self.end = Some(End::OutOfTime);
-                } else if too_many {
-                    self.end = Some(End::OutOfRuns);
-                }
-                false
-            }
+            false
         }
     }
 

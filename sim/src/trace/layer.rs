@@ -152,7 +152,7 @@ where
             None => write!(writer, "- ")?,
         }
         let scope = context.event_scope().into_iter();
-        for span in scope.flat_map(|scope| scope.from_root()) {
+        for span in scope.flat_map(tracing_subscriber::registry::Scope::from_root) {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<N>>();
             let fields = fields.map_or("", |fields| fields.as_str());

@@ -228,7 +228,7 @@ impl<'a> Drawing<'a> {
             "deliver" => self.event_arrives(lane, at, entry),
             "turn" => self.turn(lane, at, entry),
             "output" | "output_dropped" if entry.text("what") == Some("reply") => {
-                self.reply(lane, at, entry)
+                self.reply(lane, at, entry);
             }
             "commit" => self.commit(lane, at, entry),
             "durable" => self.durable(lane, at, entry),

@@ -103,12 +103,12 @@ impl World {
             event.name() == "storage_open"
                 && event.text("path").is_some_and(|path| path.contains(id))
         });
-        let by_name = opened.find_map(|event| {
+
+        opened.find_map(|event| {
             let label = event.text("object")?;
             let digits = label.rsplit('/').next()?;
             (!id.starts_with(digits)).then(|| label.to_owned())
-        });
-        by_name
+        })
     }
 }
 

@@ -67,12 +67,11 @@ impl Network for Pipes {
 impl Listener for Accepting {
     fn accept(&self) -> LocalBoxFuture<'_, io::Result<Box<dyn Stream>>> {
         Box::pin(poll_fn(|cx| {
-            match self.queue.streams.borrow_mut().pop_front() {
-                Some(stream) => Poll::Ready(Ok(stream)),
-                None => {
-                    *self.queue.waker.borrow_mut() = Some(cx.waker().clone());
-                    Poll::Pending
-                }
+            if let Some(stream) = self.queue.streams.borrow_mut().pop_front() {
+                Poll::Ready(Ok(stream))
+            } else {
+                *self.queue.waker.borrow_mut() = Some(cx.waker().clone());
+                Poll::Pending
             }
         }))
     }

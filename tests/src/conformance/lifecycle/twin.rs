@@ -130,10 +130,7 @@ impl LeftOut {
         let What::Step(name) = self.what else {
             return false;
         };
-        begins["what"] == name
-            || begins
-                .get("args")
-                .is_some_and(|args| args.to_string() == name)
+        begins["what"] == name || begins.get("args").is_some_and(|args| *args == name)
     }
 
     /// Takes the field out.

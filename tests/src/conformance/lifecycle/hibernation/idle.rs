@@ -83,7 +83,10 @@ pub(crate) mod idle_with_standard_socket {
 
 /// A timer of 13 s pending, with a hibernatable socket: the object stays in memory and the timer fires.
 pub(crate) mod idle_with_pending_timeout {
-    use super::*;
+    use super::{
+        Cell, Client, DurableObject, Env, O, Rc, Request, Response, Result, State, TEXT, WebSocket,
+        WebSocketIncomingMessage, accepted, class, durable_object, json, next, sleep, text,
+    };
 
     class! {
         Obj { n: Rc<Cell<u32>> }
@@ -121,7 +124,10 @@ pub(crate) mod idle_with_pending_timeout {
 
 /// A request that takes 13 s keeps the object in memory.
 pub(crate) mod idle_with_request_in_flight {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, class, durable_object,
+        has, sleep,
+    };
 
     class! {
         Obj {}
@@ -149,7 +155,10 @@ pub(crate) mod idle_with_request_in_flight {
 
 /// A short timer is pending when the object is evicted by the test hook: the eviction waits for it.
 pub(crate) mod pending_timer_at_eviction {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, class, durable_object,
+        has, sleep,
+    };
 
     class! {
         Obj {}

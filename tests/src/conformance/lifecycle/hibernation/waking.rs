@@ -130,7 +130,7 @@ pub(crate) mod close_while_hibernated {
         let _c3 = c.ws("c3", "a", "?name=c3").await;
         c.step("evict", c.evict()).await;
         c.step("c1 closes with 4000 'bye'", async {
-            a.close(Some(4000), "bye")
+            a.close(Some(4000), "bye");
         })
         .await;
         c.step("evict", c.evict()).await;
@@ -143,7 +143,10 @@ pub(crate) mod close_while_hibernated {
 
 /// An alarm builds a hibernated object and sends to its sockets.
 pub(crate) mod alarm_while_hibernated {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, accepted, class,
+        durable_object, json,
+    };
 
     class! {
         Obj {}
@@ -241,7 +244,10 @@ pub(crate) mod constructor_throws_when_woken {
         platform::LocalBoxFuture,
     };
 
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Rc, Request, Response, Result, State, TEXT, Value, accepted,
+        count, data, describe_error, has, json,
+    };
 
     pub(crate) struct Obj;
 
@@ -292,11 +298,11 @@ pub(crate) mod constructor_throws_when_woken {
         fn websocket(self: Rc<Self>, event: SocketEvent) -> LocalBoxFuture<'static, Result<()>> {
             match event {
                 SocketEvent::Message { message, .. } => {
-                    O.ev("message", json!({"m": data(&message)}))
+                    O.ev("message", json!({"m": data(&message)}));
                 }
                 SocketEvent::Close { code, .. } => O.ev("close", json!({"code": code})),
                 SocketEvent::Error { error, .. } => {
-                    O.ev("error", json!({"error": describe_error(&error)}))
+                    O.ev("error", json!({"error": describe_error(&error)}));
                 }
             }
             Box::pin(std::future::ready(Ok(())))
@@ -321,7 +327,10 @@ pub(crate) mod constructor_throws_when_woken {
 
 /// Three messages sent together to a hibernated object whose constructor blocks for a while: one build, delivery in order.
 pub(crate) mod messages_while_waking {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, TEXT, WebSocket,
+        WebSocketIncomingMessage, accepted, class, durable_object, json, sleep, text,
+    };
 
     class! {
         Obj {}
@@ -361,7 +370,10 @@ pub(crate) mod messages_while_waking {
 /// The process is killed with a socket open: the client sees the connection break; the object built after the restart has no sockets,
 /// its storage is there.
 pub(crate) mod sockets_after_restart {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, Value, WebSocket,
+        accepted, class, describe, durable_object, has, json,
+    };
 
     class! {
         Obj {}

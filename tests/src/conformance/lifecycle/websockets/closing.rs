@@ -129,7 +129,10 @@ pub(super) async fn log_and_echo(server: WebSocket) {
 
 /// Close codes from the client on a plainly accepted socket: the event and the code the client gets back.
 pub(crate) mod standard_client_closes {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, Request, Response, Result, State, WebSocketPair, class,
+        durable_object, json, log_and_echo,
+    };
 
     standard!();
     client_closes!();
@@ -137,7 +140,11 @@ pub(crate) mod standard_client_closes {
 
 /// Close codes from the client on a hibernatable socket.
 pub(crate) mod hibernatable_client_closes {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, Error, O, Request, Response, Result, State, WebSocket,
+        WebSocketIncomingMessage, accepted, class, data, describe_error, durable_object, echo,
+        json,
+    };
 
     hibernatable!();
     client_closes!();
@@ -145,7 +152,10 @@ pub(crate) mod hibernatable_client_closes {
 
 /// The client's connection breaks without a close frame: plainly accepted socket.
 pub(crate) mod standard_disconnect {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, Request, Response, Result, State, TEXT, WebSocketPair, class,
+        durable_object, log_and_echo,
+    };
 
     standard!();
     disconnects!();
@@ -153,7 +163,11 @@ pub(crate) mod standard_disconnect {
 
 /// The client's connection breaks without a close frame: hibernatable socket.
 pub(crate) mod hibernatable_disconnect {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, Error, O, Request, Response, Result, State, TEXT, WebSocket,
+        WebSocketIncomingMessage, accepted, class, data, describe_error, durable_object, echo,
+        json,
+    };
 
     hibernatable!();
     disconnects!();
@@ -161,7 +175,10 @@ pub(crate) mod hibernatable_disconnect {
 
 /// With `web_socket_manual_reply_to_close`, the handler answers with another code.
 pub(crate) mod manual_reply_in_handler {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, WebSocket, accepted,
+        class, durable_object, json,
+    };
 
     class! {
         Obj {}
@@ -191,14 +208,18 @@ pub(crate) mod manual_reply_in_handler {
 
 /// The client closes a hibernatable socket and the handler does not: what the client has got three seconds later.
 pub(crate) mod hibernatable_unanswered_close {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, Error, O, Request, Response, Result, State, WebSocket,
+        WebSocketIncomingMessage, accepted, class, data, describe_error, durable_object, echo,
+        json,
+    };
 
     hibernatable!();
 
     pub(crate) async fn client(c: Client) {
         let s = c.ws("c1", "a", "").await;
         c.step_until_quiet("close(4000, 'hi'), wait 3 s", 3000, async {
-            s.close(Some(4000), "hi")
+            s.close(Some(4000), "hi");
         })
         .await;
     }
@@ -206,7 +227,10 @@ pub(crate) mod hibernatable_unanswered_close {
 
 /// The same, but the handler answers.
 pub(crate) mod hibernatable_answered_close {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, WebSocket, accepted,
+        class, durable_object, json,
+    };
 
     class! {
         Obj {}
@@ -244,7 +268,11 @@ pub(crate) mod hibernatable_answered_close {
 
 /// Frames that break the WebSocket protocol, on hibernatable sockets.
 pub(crate) mod hibernatable_protocol_errors {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, Error, O, Request, Response, Result, State, TEXT, WebSocket,
+        WebSocketIncomingMessage, accepted, class, data, describe_error, durable_object, echo,
+        json,
+    };
 
     hibernatable!();
 
@@ -271,7 +299,7 @@ pub(crate) mod hibernatable_protocol_errors {
         }
         let u = c.raw("unmasked", "a").await;
         c.step("unmasked text frame", async {
-            u.unmasked_frame(TEXT, b"plain")
+            u.unmasked_frame(TEXT, b"plain");
         })
         .await;
         c.step("unmasked: cut the connection", async { u.destroy() })

@@ -272,7 +272,7 @@ pub(crate) mod auto_response {
     pub(crate) async fn client(c: Client) {
         let s = c.step("connect", c.ws("c1", "a", "")).await;
         c.step("send 'ping' before it is set", async {
-            s.frame(TEXT, b"ping")
+            s.frame(TEXT, b"ping");
         })
         .await;
         c.step("set", c.get("/o/a/?set")).await;

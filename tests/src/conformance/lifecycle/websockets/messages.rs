@@ -5,7 +5,10 @@ use crate::conformance::lifecycle::prelude::*;
 /// Plainly accepted, with listeners: message types, the close event, what the client gets.
 pub(crate) mod standard_echo {
     use super::super::closing::{log_and_echo, standard};
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, Request, Response, Result, State, TEXT, WebSocketPair, class,
+        durable_object,
+    };
 
     standard!();
 
@@ -23,7 +26,11 @@ pub(crate) mod standard_echo {
 /// Hibernatable, with handlers: the same client.
 pub(crate) mod hibernatable_echo {
     use super::super::closing::hibernatable;
-    use super::*;
+    use super::{
+        BINARY, Client, DurableObject, Env, Error, O, Request, Response, Result, State, TEXT,
+        WebSocket, WebSocketIncomingMessage, accepted, class, data, describe_error, durable_object,
+        echo, json,
+    };
 
     hibernatable!();
 
@@ -44,7 +51,10 @@ pub(crate) mod hibernatable_echo {
 
 /// `send` with what Rust can send, as the network client receives it.
 pub(crate) mod send_types {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, TEXT, Value, WebSocket,
+        WebSocketIncomingMessage, accepted, class, describe, durable_object, json,
+    };
 
     class! {
         Obj {}
@@ -78,7 +88,11 @@ pub(crate) mod send_types {
 
 /// Messages of 1 KiB, 1 MiB and the 32 MiB limit, on hibernatable sockets, echoed.
 pub(crate) mod message_sizes {
-    use super::*;
+    use super::{
+        BINARY, Client, DurableObject, Env, Error, O, Request, Response, Result, State, TEXT,
+        WebSocket, WebSocketIncomingMessage, accepted, class, describe_error, durable_object,
+        echo_as_it_is, json,
+    };
 
     class! {
         Obj {}
@@ -130,7 +144,10 @@ pub(crate) mod message_sizes {
 
 /// Messages of one socket while the handler sleeps: the next ones, and the close event, are delivered before the first handler ends.
 pub(crate) mod message_order_one_socket {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, TEXT, WebSocket,
+        WebSocketIncomingMessage, accepted, class, durable_object, json, sleep, text,
+    };
 
     class! {
         Obj {}
@@ -170,7 +187,10 @@ pub(crate) mod message_order_one_socket {
 
 /// Messages of two sockets while handlers sleep: they overlap.
 pub(crate) mod message_order_two_sockets {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, TEXT, WebSocket,
+        WebSocketIncomingMessage, accepted, class, durable_object, json, sleep, text,
+    };
 
     class! {
         Obj {}
@@ -204,7 +224,11 @@ pub(crate) mod message_order_two_sockets {
 
 /// A handler fails: the socket stays open, no error event, memory stays, later messages are handled.
 pub(crate) mod exception_in_message_handler {
-    use super::*;
+    use super::{
+        Cell, Client, DurableObject, Env, Error, O, Request, Response, Result, State, TEXT,
+        WebSocket, WebSocketIncomingMessage, accepted, class, describe_error, durable_object, json,
+        next, sleep, text,
+    };
 
     class! {
         Obj { n: Cell<u32> }
@@ -247,12 +271,12 @@ pub(crate) mod exception_in_message_handler {
         let s = c.ws("c1", "a", "").await;
         for m in ["one", "throw", "two", "reject", "three"] {
             c.step(json!({"what": "send", "text": m}), async {
-                s.frame(TEXT, m.as_bytes())
+                s.frame(TEXT, m.as_bytes());
             })
             .await;
         }
         c.step("close(1000, 'throw')", async {
-            s.close(Some(1000), "throw")
+            s.close(Some(1000), "throw");
         })
         .await;
         let t = c.step("connect again", c.ws("c2", "a", "")).await;
@@ -263,7 +287,10 @@ pub(crate) mod exception_in_message_handler {
 
 /// A hibernatable socket in a class without handlers for sockets.
 pub(crate) mod handlers_missing {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, TEXT, WebSocketPair,
+        class, durable_object, has, json,
+    };
 
     class! {
         Obj {}
@@ -294,7 +321,10 @@ pub(crate) mod handlers_missing {
 
 /// An abort with open sockets of both kinds: what the clients see; the next instance has no sockets.
 pub(crate) mod abort_closes_sockets {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, Error, O, Request, Response, Result, State, WebSocket,
+        WebSocketPair, class, describe_error, durable_object, has, json,
+    };
 
     class! {
         Obj {}
@@ -343,7 +373,10 @@ pub(crate) mod abort_closes_sockets {
 
 /// One message is sent on to every socket, including those closing.
 pub(crate) mod broadcast {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, TEXT, WebSocket,
+        WebSocketIncomingMessage, WebSocketPair, class, durable_object, json, parameter, text,
+    };
 
     class! {
         Obj {}

@@ -4,7 +4,10 @@ use crate::conformance::lifecycle::prelude::*;
 
 /// Using a socket before accepting it, accepting twice, in both ways, and accepting the wrong half.
 pub(crate) mod accept_errors {
-    use super::*;
+    use super::{
+        DurableObject, Env, O, Request, Response, Result, State, WebSocketPair, Worker, class,
+        durable_object, json,
+    };
 
     class! {
         Obj {}
@@ -82,7 +85,10 @@ pub(crate) mod accept_errors {
 
 /// The state through open, closing and closed; send after close; close twice.
 pub(crate) mod send_and_close_states {
-    use super::*;
+    use super::{
+        Client, DurableObject, Env, O, Request, Response, Result, State, TEXT, WebSocket,
+        WebSocketIncomingMessage, WebSocketPair, class, data, durable_object, json, sleep,
+    };
 
     class! {
         Obj {}
