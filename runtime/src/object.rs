@@ -97,7 +97,7 @@ pub trait DurableObject: has_durable_object_attribute {
     /// # Panics
     /// Without an implementation, as in workers-rs. A class that has none is declared with `#[durable_object(fetch)]`: then no alarm can be set.
     async fn alarm(&self) -> Result<Response> {
-        unimplemented!("alarm() handler")
+        panic!("not implemented: alarm() handler") // the text of workers-rs
     }
 
     /// The same, for handlers that want to know how often it was tried. What the platform calls; without an implementation it calls

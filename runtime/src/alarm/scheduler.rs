@@ -368,21 +368,25 @@ impl Scheduler {
             }
             AlarmEnd::Aborted => true,
         };
-        if given_up {
+        let given_up = given_up.then(|| {
             row.state = State::GivenUp;
             point!("alarm_give_up", object = &**row.address.label());
-            self.give_up(row);
-        }
+            (row.address.clone(), row.at)
+        });
+        // Telling the object may bring it into memory, and then it asks when it is to be woken.
         drop(rows);
+        if let Some((address, Some(at))) = given_up {
+            self.give_up(&address, at);
+        }
         self.sleep();
     }
 
     /// Tells the object that nobody will try its alarm again. What it says then, if it does, counts.
-    fn give_up(&self, row: &Row) {
-        let (Some(node), Some(at)) = (self.node(), row.at) else {
+    fn give_up(&self, address: &ObjectAddress, at: WallTime) {
+        let Some(node) = self.node() else {
             return;
         };
-        let told = node.abandon_alarm(&row.address, at);
+        let told = node.abandon_alarm(address, at);
         self.platform.spawn.spawn(Box::pin(async move {
             let _ = told.await; // if it could not be told, the row stays as it is: given up until the node starts again
         }));

@@ -5,6 +5,8 @@
 //! take it at any moment; so a commit that must wait is not written at all. SQLite has made it all the same, reads it back and goes on,
 //! and later commits stand behind it in the same order.
 //!
+//! What was given up stays given up: the connection counts those writes, so a later sync must not pass for one that covers them.
+//!
 //! In: [`HeldLog`] is a [`Disk`] that stands between an object's files and the node's disk. Between [`hold`](HeldLog::hold) and
 //! [`release`](HeldLog::release) it keeps what is written to the watched file; reads see it, and a sync of the file waits. Dropped instead,
 //! it never was: nobody can have seen it, because the sync that the output gate waits for had not even begun.
@@ -24,6 +26,8 @@ pub(super) struct HeldLog {
     watched: Cell<Option<FileId>>,
     /// What is held, in order; `None` while nothing is.
     held: RefCell<Option<Held>>,
+    /// Something that was held will never be written: no sync of the file means anything any more.
+    given_up: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -49,6 +53,7 @@ impl HeldLog {
             disk,
             watched: Cell::default(),
             held: RefCell::default(),
+            given_up: Cell::default(),
         })
     }
 
@@ -83,6 +88,7 @@ impl HeldLog {
             return Ok(());
         };
         let outcome = self.carry_out(steps);
+        self.given_up.set(self.given_up.get() || outcome.is_err());
         for sync in syncs {
             let _ = sync.send(outcome.clone()); // whoever waited may have been stopped
         }
@@ -91,7 +97,13 @@ impl HeldLog {
 
     /// Forgets what was held.
     pub(super) fn discard(&self) {
-        drop(self.held.take());
+        let held = self.held.take();
+        let loses = held.is_some_and(|held| held.writes().next().is_some());
+        self.given_up.set(self.given_up.get() || loses);
+    }
+
+    fn is_given_up(&self, file: FileId) -> bool {
+        self.given_up.get() && self.watched.get() == Some(file)
     }
 
     fn carry_out(&self, steps: Vec<Step>) -> Result<(), DiskError> {
@@ -222,15 +234,16 @@ impl Disk for HeldLog {
             released
         });
         let Some(released) = released else {
+            if self.is_given_up(file) {
+                return Box::pin(std::future::ready(Err(given_up())));
+            }
             return self.disk.sync(file);
         };
         let disk = Rc::clone(&self.disk);
         Box::pin(async move {
             match released.await {
                 Ok(outcome) => outcome?,
-                Err(oneshot::Canceled) => {
-                    return Err(DiskError::Io("the commit was given up".to_owned()));
-                }
+                Err(oneshot::Canceled) => return Err(given_up()),
             }
             disk.sync(file).await
         })
@@ -239,7 +252,12 @@ impl Disk for HeldLog {
     fn barrier(&self, file: FileId) -> Result<(), DiskError> {
         match self.with_held(file, |held| held.steps.push(Step::Barrier)) {
             Some(()) => Ok(()),
+            None if self.is_given_up(file) => Err(given_up()),
             None => self.disk.barrier(file),
         }
     }
+}
+
+fn given_up() -> DiskError {
+    DiskError::Io("a commit that waited was given up".to_owned())
 }

@@ -241,6 +241,29 @@ fn an_activation_that_ends_while_its_commit_waits_has_never_made_it() {
 }
 
 #[test]
+fn a_commit_that_was_given_up_never_counts_as_durable() {
+    let (node, _scheduler, object) = settled_at(Some(8));
+    node.disk.hold_syncs(true);
+    object.put("before", 1);
+    object.tasks.run(); // its sync is under way
+    set(&object, Some(5));
+    object
+        .storage
+        .shut_down(Error::from("another one has taken its place"));
+    node.disk.hold_syncs(false);
+    // Whoever still waits for what it wrote: the gate was not told, as if it were that of an activation that goes on speaking.
+    let waits = Rc::new(Cell::new(None));
+    let told = Rc::clone(&waits);
+    object
+        .storage
+        .durability
+        .when_durable(move |outcome| told.set(Some(outcome.is_ok())));
+    object.tasks.run();
+    assert_eq!(waits.get(), Some(false));
+    assert_eq!(after_power_loss(&node), Some(8));
+}
+
+#[test]
 fn a_scheduler_that_lost_its_index_is_told_when_the_object_comes_into_memory() {
     let (node, scheduler, object) = settled_at(Some(8));
     object.crash();
