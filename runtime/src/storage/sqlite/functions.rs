@@ -83,21 +83,22 @@ pub(crate) fn is_known(name: &str) -> bool {
 /// Puts our functions in place.
 pub(super) fn register(connection: &Connection, entropy: &Rc<dyn Entropy>) -> rusqlite::Result<()> {
     replace_random_functions(connection, entropy)?;
-    if has_mathematics(connection)? {
+    if has_mathematics()? {
         Ok(())
     } else {
         add_mathematics(connection)
     }
 }
 
-/// Whether SQLite was compiled with mathematical functions: asked once, it stays so.
-fn has_mathematics(connection: &Connection) -> rusqlite::Result<bool> {
+/// Whether SQLite was compiled with mathematical functions: asked once, it stays so. A connection of its own is asked: on an object's, the first one of a
+/// process would read more of its file than all others do, and a seed would run differently after another one.
+fn has_mathematics() -> rusqlite::Result<bool> {
     static HAS: OnceLock<bool> = OnceLock::new();
     if let Some(has) = HAS.get() {
         return Ok(*has);
     }
     let used = "SELECT sqlite_compileoption_used('ENABLE_MATH_FUNCTIONS')";
-    let has = connection.query_row(used, [], |row| row.get(0))?;
+    let has = Connection::open_in_memory()?.query_row(used, [], |row| row.get(0))?;
     Ok(*HAS.get_or_init(|| has))
 }
 
