@@ -8,6 +8,8 @@
 
 use std::fmt;
 
+use crate::Value;
+
 /// The result of every fallible call of the object API.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -31,6 +33,8 @@ struct Inner {
     name: String,
     message: String,
     flags: Flags,
+    /// Each name stands once; neither `name` nor `message` is among them.
+    properties: Vec<(String, Value)>,
 }
 
 /// What a caller can ask of an error beside its text.
@@ -53,7 +57,48 @@ impl Error {
             name: name.into(),
             message: message.into(),
             flags: Flags::default(),
+            properties: Vec::new(),
         }))
+    }
+
+    /// The same error with a further property of the author's own, in place of a former one of that name. It reaches the caller with the
+    /// error, over any number of calls (RP-21).
+    ///
+    /// A property named `retryable`, `overloaded` or `durableObjectReset` that is true counts as that flag; `remote` is overwritten on
+    /// the way (RP-22).
+    ///
+    /// # Panics
+    /// For `name` and `message`: these are given to [`new`](Self::new).
+    ///
+    /// # Example
+    /// ```
+    /// use dormouse::{Error, Value};
+    /// let error = Error::range_error("only 3 are left").with_property("code", "E_SOLD_OUT").with_property("left", 3);
+    /// assert_eq!(error.property("code").and_then(Value::as_str), Some("E_SOLD_OUT"));
+    /// ```
+    pub fn with_property(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        assert!(
+            !matches!(&*name, "name" | "message"),
+            "`{name}` is no further property of an error: give it to Error::new"
+        );
+        let properties = &mut self.0.properties;
+        match properties.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, former)) => *former = value,
+            None => properties.push((name, value)),
+        }
+        self
+    }
+
+    /// A property of the author's own.
+    pub fn property(&self, name: &str) -> Option<&Value> {
+        let found = self.properties().iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value)
+    }
+
+    /// All properties of the author's own, in the order in which they were added.
+    pub fn properties(&self) -> &[(String, Value)] {
+        &self.0.properties
     }
 
     /// A `TypeError`.
@@ -84,12 +129,12 @@ impl Error {
 
     /// The failure came from the connection or the infrastructure: an idempotent call may be made again, on a new stub.
     pub fn retryable(&self) -> bool {
-        self.0.flags.retryable
+        self.0.flags.retryable || self.is_set("retryable")
     }
 
     /// The object refused or lost the call because of load: retrying at once makes it worse.
     pub fn overloaded(&self) -> bool {
-        self.0.flags.overloaded
+        self.0.flags.overloaded || self.is_set("overloaded")
     }
 
     /// The failure came out of the object: it crossed the call boundary.
@@ -99,16 +144,48 @@ impl Error {
 
     /// The object was reset: its memory is gone, its durable state is not.
     pub fn durable_object_reset(&self) -> bool {
-        self.0.flags.durable_object_reset
+        self.0.flags.durable_object_reset || self.is_set("durableObjectReset")
     }
 
+    /// What the runtime itself says of this error, whatever its author wrote on it.
     pub(crate) fn flags(&self) -> Flags {
         self.0.flags
     }
 
-    pub(crate) fn with_flags(mut self, flags: Flags) -> Self {
-        self.0.flags = flags;
-        self
+    /// Whether the author gave this property a value that JavaScript takes for true.
+    fn is_set(&self, name: &str) -> bool {
+        self.property(name).is_some_and(Value::is_truthy)
+    }
+
+    /// The error as callers saw it before errors kept everything: one of a class that not everybody knows is folded into the message, and
+    /// of the author's properties only those that say whether to try again are left, as flags (RP-20, RP-22).
+    pub(crate) fn plain(self) -> Self {
+        const KNOWN: [&str; 11] = [
+            "Error",
+            "RangeError",
+            "TypeError",
+            "SyntaxError",
+            "ReferenceError",
+            "URIError",
+            "EvalError",
+            "AggregateError",
+            "SuppressedError",
+            "DataCloneError",
+            "QuotaExceededError",
+        ];
+        let flags = Flags {
+            retryable: self.retryable(),
+            overloaded: self.overloaded(),
+            ..self.flags()
+        };
+        let Inner { name, message, .. } = *self.0;
+        let mut plain = if KNOWN.contains(&&*name) {
+            Self::new(name, message)
+        } else {
+            Self::from(format!("{name}: {message}"))
+        };
+        plain.0.flags = flags;
+        plain
     }
 
     pub(crate) fn with_retryable(mut self) -> Self {
@@ -123,6 +200,7 @@ impl Error {
 
     pub(crate) fn with_remote(mut self) -> Self {
         self.0.flags.remote = true;
+        self.0.properties.retain(|(name, _)| name != "remote");
         self
     }
 
@@ -157,6 +235,9 @@ impl fmt::Debug for Error {
                 write!(f, " [{name}]")?;
             }
         }
+        for (name, value) in self.properties() {
+            write!(f, " [{name}: {value:?}]")?;
+        }
         Ok(())
     }
 }
@@ -184,5 +265,55 @@ impl From<serde_json::Error> for Error {
 impl From<url::ParseError> for Error {
     fn from(error: url::ParseError) -> Self {
         Self::type_error(format!("Invalid URL: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_stands_once_and_is_shown() {
+        let error = Error::from("m")
+            .with_property("code", 1)
+            .with_property("code", "E");
+        assert_eq!(error.properties(), [("code".to_owned(), Value::from("E"))]);
+        assert_eq!(format!("{error:?}"), r#"Error: m [code: "E"]"#);
+    }
+
+    #[test]
+    fn a_property_that_is_true_counts_as_the_flag_of_its_name() {
+        for (value, set) in [
+            (Value::from(true), true),
+            (Value::from("no"), true),
+            (Value::from(false), false),
+            (Value::from(""), false),
+            (Value::from(0), false),
+            (Value::Null, false),
+        ] {
+            let error = Error::from("m").with_property("retryable", value);
+            assert_eq!((error.retryable(), error.overloaded()), (set, false));
+        }
+        assert!(
+            Error::from("m")
+                .with_property("durableObjectReset", true)
+                .durable_object_reset()
+        );
+    }
+
+    #[test]
+    fn a_plain_error_has_a_class_that_everybody_knows_and_no_properties_but_those_about_trying_again()
+     {
+        let error = Error::new("MyError", "m")
+            .with_property("code", 1)
+            .with_property("overloaded", true);
+        assert_eq!(
+            format!("{:?}", error.plain()),
+            "Error: MyError: m [overloaded]"
+        );
+        let error = Error::type_error("m")
+            .with_property("cause", "c")
+            .with_retryable();
+        assert_eq!(format!("{:?}", error.plain()), "TypeError: m [retryable]");
     }
 }

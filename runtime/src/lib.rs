@@ -12,6 +12,9 @@
 //! 4. [`storage`] takes its writes as one batch, commits it to the write-ahead log and issues a ticket;
 //! 5. the output gate waits until the ticket is durable, and the reply leaves.
 //!
+//! An alarm comes the same way, from the node's scheduler ([`AlarmInfo`]).
+//! A WebSocket is a call that goes on: the same ways, gates and turns, with the socket held by the node while the object sleeps ([`State::accept_web_socket`]).
+//!
 //! Everything that the runtime asks of the world goes through [`platform`]; the engine that runs the objects' code stands behind
 //! [`handler`]; [`object`] is that engine for Rust.
 //!
@@ -57,6 +60,8 @@
 #[path = "private.rs"]
 pub mod __private;
 mod activation;
+mod alarm;
+pub mod assert;
 mod error;
 mod gate;
 pub mod handler;
@@ -71,14 +76,24 @@ pub mod platform;
 pub mod server;
 pub mod storage;
 pub mod value;
+mod websocket;
 
 #[doc(inline)]
 pub use dormouse_macros::{durable_object, rpc};
 
 pub use crate::{
-    activation::state::{Date, Delay, State},
+    activation::{
+        delay::Delay,
+        pins::{InMemory, Pin, PinKind},
+        retire::ShutdownReason,
+        state::{AbortOptions, Date, State},
+    },
+    alarm::{AlarmIndexError, AlarmInfo},
     error::{Error, Result},
-    http::{Headers, Method, Request, RequestInit, Response, ResponseBody, ResponseBuilder},
+    http::{
+        Headers, Method, Request, RequestInit, RequestRedirect, Response, ResponseBody,
+        ResponseBuilder,
+    },
     mutation::Mutation,
     namespace::{
         channel::{Host, ObjectAddress},
@@ -86,7 +101,10 @@ pub use crate::{
         object_id::ObjectId,
         stub::{Rpc, RpcCall, Stub},
     },
-    node::{Node, NodeBuilder, Session, StartError},
+    node::{
+        CodeUpdate, Node, NodeBuilder, OverloadLimits, Session, StartError, StoredObject,
+        UpdateError,
+    },
     object::{DurableObject, ObjectClass, has_durable_object_attribute},
     storage::{
         GetAlarmOptions, GetOptions, History, ListOptions, PutOptions, ScheduledTime,
@@ -94,4 +112,8 @@ pub use crate::{
         SyncKvList, Transaction,
     },
     value::Value,
+    websocket::{
+        CloseEvent, EventStream, MessageEvent, ReadyState, WebSocket, WebSocketIncomingMessage,
+        WebSocketPair, WebSocketRequestResponsePair, WebsocketEvent,
+    },
 };

@@ -16,16 +16,46 @@ pub enum Mutation {
     TwoActivations,
     /// Other events may run while a storage call of the asynchronous API is awaited.
     InputGateOpen,
+    /// The scheduler forgets an alarm when it fires, not when its handler's writes are durable.
+    AlarmRemovedEarly,
+    /// An alarm that moves earlier is told to the scheduler only after the commit, as one that moves later.
+    AlarmScheduledLate,
+    /// An alarm whose delivery brings its object back into memory begins to count its failures anew.
+    AlarmRetriesForgotten,
+    /// A failed alarm runs again at once, however often it failed.
+    AlarmBackoffIgnored,
+    /// The scheduler's index counts as durable without having been synced.
+    AlarmIndexNotSynced,
+    /// An alarm fires although the object has deleted it.
+    DeletedAlarmRuns,
+    /// What is attached to a socket is gone after its object has hibernated.
+    AttachmentLost,
+    /// An object may hibernate while an event of one of its sockets waits or runs: the event goes to an activation that is being torn down.
+    HibernatesOverSocketEvent,
+    /// A socket that closes while its object hibernates is forgotten without an event.
+    CloseLostAtHibernation,
+    /// A message that is answered without the object wakes it nevertheless.
+    AutoResponseWakes,
 }
 
 impl Mutation {
     /// All of them, in the order above.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 15] = [
         Self::OutputGateOpen,
         Self::WalSyncIgnored,
         Self::CommitSplit,
         Self::TwoActivations,
         Self::InputGateOpen,
+        Self::AlarmRemovedEarly,
+        Self::AlarmScheduledLate,
+        Self::AlarmRetriesForgotten,
+        Self::AlarmBackoffIgnored,
+        Self::AlarmIndexNotSynced,
+        Self::DeletedAlarmRuns,
+        Self::AttachmentLost,
+        Self::HibernatesOverSocketEvent,
+        Self::CloseLostAtHibernation,
+        Self::AutoResponseWakes,
     ];
 
     /// Whether this defect is switched on for the current thread.

@@ -6,6 +6,8 @@
 //!
 //! In: a method's name and values. Out: values, or a `TypeError` that names the argument.
 
+pub use inventory;
+
 use std::{rc::Rc, vec};
 
 use serde::{Serialize, de::DeserializeOwned};

@@ -2,10 +2,10 @@
 //!
 //! A fault that does nothing tests nothing, and nobody would notice.
 
-use dormouse_scenarios::{counter, mailbox};
+use dormouse_scenarios::{batcher, chat_room, counter, mailbox};
 use dormouse_sim::{
     Detail, FaultKind, Run, Suite,
-    fault::{DELETE_ALL_POINT, KEY_VALUE_POINTS, POINTS},
+    fault::{ALARM_POINTS, DELETE_ALL_POINT, KEY_VALUE_POINTS, POINTS, SOCKET_POINTS},
 };
 use serde_json::{Value, json};
 
@@ -278,9 +278,178 @@ fn a_crash_within_delete_all_on_sqlite_leaves_everything() {
     assert_eq!(seen, json!({"total": 300, "letters": 300}));
 }
 
+/// One visitor of a chat room, who says two things and leaves, with one fault.
+fn visit_with(kind: &str, trigger: &Value) -> (Run, String) {
+    let step = |pause: u64, op: Value| json!({"pause": pause, "op": op});
+    let plan = json!({
+        "format": 1,
+        "suite": "chat_room",
+        "seed": 7,
+        "clients": [[
+            step(0, json!("Enter")),
+            step(5, json!({"Say": 1})),
+            step(5_000, json!({"Say": 2})),
+            step(5, json!("Leave")),
+        ]],
+        "faults": [{"kind": kind, "trigger": trigger, "millis": 0}],
+        "heal_at": 60_000,
+    });
+    let run = chat_room::chat_room()
+        .run_plan(&plan.to_string(), Detail::Full)
+        .expect("it is a plan");
+    assert_eq!(run.violation, None, "a correct room survives it");
+    let story = run.texts.as_ref().expect("it was asked for").story.clone();
+    (run, story)
+}
+
+#[test]
+fn a_room_that_hibernates_under_its_visitor_knows_him_afterwards() {
+    let (run, story) = visit_with("hibernate", &json!({"at": 3_000}));
+    assert_eq!(run.effects.of(FaultKind::Hibernate), 1);
+    assert!(
+        story.contains("ChatRoom/lobby leaves memory (hibernated)"),
+        "{story}"
+    );
+    assert_eq!(times(&story, "ended: Answered"), 3, "{story}");
+    assert_eq!(times(&story, "ended: Closed(1000)"), 1, "{story}");
+}
+
+#[test]
+fn a_socket_that_is_cut_is_heard_of_at_both_ends() {
+    let (run, story) = visit_with("cut_socket", &at_point("socket_event", 1));
+    assert_eq!(run.effects.of(FaultKind::CutSocket), 1);
+    assert_eq!(times(&story, "ended: Closed(1006)"), 1, "{story}");
+    let trace = run.texts.expect("it was asked for").trace;
+    for (machine, end) in [("server", "near"), ("client-1", "far")] {
+        let heard = |line: &str| {
+            line.contains(machine)
+                && line.contains("socket_lost")
+                && line.contains(&format!("end={end}"))
+        };
+        assert!(
+            trace.lines().any(heard),
+            "{machine} never heard of it: {trace}"
+        );
+    }
+    assert!(
+        trace.contains("what=websocket_close"),
+        "the room hears of it as a close"
+    );
+}
+
+#[test]
+fn a_half_open_socket_is_found_out_when_the_faults_are_healed() {
+    let (run, story) = visit_with("half_open_socket", &at_point("socket_event", 1));
+    assert_eq!(run.effects.of(FaultKind::HalfOpenSocket), 1);
+    let found = story
+        .lines()
+        .find(|line| line.contains("ended: Closed(1006)"));
+    let at = found.expect("it is found out").trim_start();
+    assert!(at.starts_with("+60."), "not before: {story}");
+}
+
+/// One client that adds one item to a batcher, whose alarm comes ten seconds later, with one fault: what happened when, as a trace.
+fn batch_with(kind: &str, trigger: &Value, millis: u64) -> (Run, Vec<String>) {
+    let plan = json!({
+        "format": 1,
+        "suite": "batcher",
+        "seed": 7,
+        "clients": [[{"pause": 0, "op": {"Add": 1}}]],
+        "faults": [{"kind": kind, "trigger": trigger, "millis": millis}],
+        "heal_at": 60_000,
+    });
+    let run = batcher::batcher()
+        .run_plan(&plan.to_string(), Detail::Full)
+        .expect("it is a plan");
+    let texts = run.texts.as_ref().expect("it was asked for");
+    let trace = texts.trace.lines().map(str::to_owned).collect();
+    assert_eq!(
+        run.violation, None,
+        "a correct object survives it: {}",
+        texts.story
+    );
+    (run, trace)
+}
+
+/// The seconds at which something happened, before the last loss of power.
+fn seconds_of(trace: &[String], event: &str) -> Vec<f64> {
+    let event = format!(" {event} ");
+    let lines = trace
+        .iter()
+        .filter(|line| format!("{line} ").contains(&event));
+    lines
+        .map(|line| {
+            let time = line.split('s').next().expect("a time");
+            time.trim_start_matches('+').parse().expect("a number")
+        })
+        .collect()
+}
+
+#[test]
+fn an_alarm_comes_late_by_as_much_as_the_fault_says() {
+    let (run, trace) = batch_with("alarm_late", &at_point("alarm_durable", 1), 5_000);
+    assert_eq!(run.effects.of(FaultKind::AlarmLate), 1);
+    let (fired, started) = (
+        seconds_of(&trace, "alarm_fire"),
+        seconds_of(&trace, "alarm_start"),
+    );
+    assert!(started[0] - fired[0] >= 5.0, "{fired:?} {started:?}");
+}
+
+#[test]
+fn an_alarm_delivered_twice_while_it_runs_runs_once() {
+    let (run, trace) = batch_with("alarm_twice", &at_point("alarm_start", 1), 0);
+    assert_eq!(run.effects.of(FaultKind::AlarmTwice), 1);
+    assert_eq!(seconds_of(&trace, "alarm_fire_again").len(), 1);
+    assert_eq!(seconds_of(&trace, "alarm_start").len(), 1);
+}
+
+#[test]
+fn an_alarm_delivered_again_when_it_has_succeeded_does_not_run() {
+    let (run, trace) = batch_with("alarm_twice", &at_point("alarm_start", 1), 3_000);
+    assert_eq!(run.effects.of(FaultKind::AlarmTwice), 1);
+    assert_eq!(
+        seconds_of(&trace, "alarm_arm").len(),
+        2,
+        "it reached the object"
+    );
+    assert_eq!(seconds_of(&trace, "alarm_start").len(), 1);
+}
+
+#[test]
+fn an_alarm_that_does_not_reach_its_object_is_tried_again_and_not_counted() {
+    let (run, trace) = batch_with("alarm_lost", &at_point("alarm_durable", 1), 0);
+    assert_eq!(run.effects.of(FaultKind::AlarmLost), 1);
+    let fired = seconds_of(&trace, "alarm_fire");
+    assert_eq!(fired.len(), 2, "{fired:?}");
+    let delay = fired[1] - fired[0];
+    assert!((2.0..=2.5).contains(&delay), "{delay}");
+    let started = trace.iter().find(|line| line.contains(" alarm_start "));
+    assert!(started.is_some_and(|line| line.contains("retry_count=0")));
+}
+
+#[test]
+fn a_clock_that_jumps_forward_brings_the_alarm_forward_and_one_that_jumps_back_puts_it_off() {
+    let (run, trace) = batch_with("clock_jump", &json!({"at": 2_000}), 8_000);
+    assert_eq!(run.effects.of(FaultKind::ClockJump), 1);
+    let fired = seconds_of(&trace, "alarm_fire")[0];
+    assert!(
+        (9.9..=62.0).contains(&fired),
+        "within a minute, whatever the clock says: {fired}"
+    );
+    let (_, trace) = batch_with("clock_jump", &json!({"at": 2_000}), 20_001);
+    let fired = seconds_of(&trace, "alarm_fire")[0];
+    assert!(
+        fired >= 30.0,
+        "not before the clock shows its time: {fired}"
+    );
+}
+
 #[test]
 fn every_injection_point_is_passed_by_an_ordinary_run() {
     every_point_is_passed(&counter::counter(), &POINTS);
+    every_point_is_passed(&batcher::batcher(), &ALARM_POINTS);
+    every_point_is_passed(&chat_room::chat_room(), &SOCKET_POINTS);
     every_point_is_passed(&mailbox::trusting_mailbox(), &KEY_VALUE_POINTS);
     every_point_is_passed(&mailbox::trusting_mailbox_on_sqlite(), &[DELETE_ALL_POINT]);
 }

@@ -10,8 +10,12 @@
 //! in the storage service, and the answer that said so was lost. So the object sent the same changes again, as it does after any lost connection, to
 //! the same service, whose next sync was told that all was well; and answers left while parts of the log were not on the disk. Mended by
 //! closing the service's files after a failed checkpoint: the next attempt is refused, and the object reset.
+//!
+//! **`socket_event_before_constructor.json`** (suite `chat_room`, seed 1; the smallest plan: come in, wait until the room sleeps, leave). Alarms and sockets were built
+//! apart and brought together; an event of a socket then woke a sleeping object without its constructor having been asked for, and the first turn panicked. Mended by
+//! constructing it, as every other event does.
 
-use dormouse_scenarios::{counter, mailbox};
+use dormouse_scenarios::{chat_room, counter, mailbox};
 use dormouse_sim::{Detail, FaultKind};
 
 #[test]
@@ -36,4 +40,18 @@ fn what_is_sent_again_after_a_failed_checkpoint_is_refused() {
     for kind in [FaultKind::FailSync, FaultKind::LoseReply] {
         assert_eq!(run.effects.of(kind), 1, "the story needs a {kind}");
     }
+}
+
+#[test]
+fn a_sockets_event_finds_its_object_constructed() {
+    let plan = include_str!("regressions/socket_event_before_constructor.json");
+    let run = chat_room::chat_room()
+        .run_plan(plan, Detail::Full)
+        .expect("a plan outlives the program that made it");
+    assert_eq!(run.violation, None);
+    let story = run.texts.expect("they were asked for").story;
+    assert!(
+        story.contains("leaves memory (hibernated)"),
+        "the room has to sleep first: {story}"
+    );
 }

@@ -40,8 +40,10 @@ pub(crate) fn elapsed() -> Duration {
 pub(crate) async fn sleep_while_idle(duration: Duration, activity: &Activity) {
     let mut sleep = std::pin::pin!(madsim::time::sleep(duration));
     let mut started = false;
+    let begun = activity.begun();
     poll_fn(|cx| {
-        if activity.is_busy() {
+        // What woke may have done all that it had to do before we are asked, and left something for the world.
+        if activity.is_busy() || activity.begun() != begun {
             return Poll::Ready(());
         }
         activity.wake_when_busy(cx.waker());
@@ -54,6 +56,9 @@ pub(crate) async fn sleep_while_idle(duration: Duration, activity: &Activity) {
     .await;
 }
 
+/// How often tasks may be polled without anything happening in between before it is taken for a loop that never ends.
+const POLLS_AT_ONE_INSTANT_MAX: usize = 100_000;
+
 /// Counts the machines that have something to do, so that the world knows when nothing is ready any more.
 #[derive(Clone, Default)]
 pub(crate) struct Activity(Arc<ActivityState>);
@@ -61,12 +66,22 @@ pub(crate) struct Activity(Arc<ActivityState>);
 #[derive(Default)]
 struct ActivityState {
     busy: AtomicUsize,
+    /// How often task sets were polled since the world was last idle.
+    polls: AtomicUsize,
+    overran: AtomicBool,
+    /// How often a machine that had nothing to do got something.
+    begun: AtomicUsize,
     waiting: Mutex<Option<Waker>>,
 }
 
 impl Activity {
     pub(crate) fn is_busy(&self) -> bool {
         self.0.busy.load(Ordering::Relaxed) > 0
+    }
+
+    /// How often a machine has become busy.
+    pub(crate) fn begun(&self) -> usize {
+        self.0.begun.load(Ordering::Relaxed)
     }
 
     fn wake_when_busy(&self, waker: &Waker) {
@@ -80,7 +95,22 @@ impl Activity {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A task set is about to be polled; says whether that goes on for ever.
+    fn note_poll(&self) -> bool {
+        let overran = self.0.polls.fetch_add(1, Ordering::Relaxed) >= POLLS_AT_ONE_INSTANT_MAX;
+        if overran {
+            self.0.overran.store(true, Ordering::Relaxed);
+        }
+        overran
+    }
+
+    /// Whether some code woke itself for ever, and its life had to be ended.
+    pub(crate) fn overran(&self) -> bool {
+        self.0.overran.load(Ordering::Relaxed)
+    }
+
     fn begin(&self) {
+        self.0.begun.fetch_add(1, Ordering::Relaxed);
         if self.0.busy.fetch_add(1, Ordering::Relaxed) == 0 {
             self.notify();
         }
@@ -103,6 +133,7 @@ impl Activity {
     pub(crate) fn idle(&self) -> impl Future<Output = ()> + '_ {
         poll_fn(|cx| {
             if !self.is_busy() {
+                self.0.polls.store(0, Ordering::Relaxed);
                 return Poll::Ready(());
             }
             self.wake_when_busy(cx.waker());
@@ -131,6 +162,8 @@ pub(crate) enum Presence {
 struct TaskSetWaker {
     activity: Activity,
     rung: AtomicBool,
+    /// Its tasks are gone: nobody answers any more.
+    over: AtomicBool,
     machine: Mutex<Option<Waker>>,
 }
 
@@ -140,7 +173,7 @@ impl Wake for TaskSetWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.rung.swap(true, Ordering::Relaxed) {
+        if !self.over.load(Ordering::Relaxed) && !self.rung.swap(true, Ordering::Relaxed) {
             self.activity.begin();
             let machine = self
                 .machine
@@ -159,6 +192,7 @@ impl TaskSet {
         let alarm = TaskSetWaker {
             activity,
             rung: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             machine: Mutex::new(None),
         };
         Rc::new(Self {
@@ -194,9 +228,15 @@ impl TaskSet {
         if !self.alarm.rung.swap(false, Ordering::Relaxed) {
             return Poll::Pending;
         }
+        if self.alarm.activity.note_poll() {
+            self.closed.set(true);
+        }
         (self.presence)(Presence::Enters);
         let over = self.poll_tasks();
         (self.presence)(Presence::Leaves);
+        if over.is_ready() {
+            self.alarm.over.store(true, Ordering::Relaxed);
+        }
         self.alarm.activity.end();
         over
     }

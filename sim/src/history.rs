@@ -6,7 +6,12 @@
 //!
 //! In: [`History::push`] at the invocation, [`History::settle`] at the answer. Out: the checkers read [`History::calls`].
 
-use std::{collections::BTreeMap, fmt, slice, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Debug},
+    slice,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +50,27 @@ pub enum Outcome<Ret> {
     Failed(String),
     /// Nobody knows: it took effect once at any time after the invocation, later than the return included, or never.
     Unknown(String),
+}
+
+impl<Op: Debug, Ret: Debug> Call<Op, Ret> {
+    /// The call as reports tell it: `client-1's Get -> 3 (+0.001s to +0.004s)`.
+    pub(crate) fn in_words(&self) -> String {
+        let Self {
+            client,
+            op,
+            invoked,
+            ..
+        } = self;
+        let asked = format!("client-{client}'s {op:?}");
+        match (&self.outcome, self.returned) {
+            (Outcome::Ok(ret), Some(returned)) => {
+                format!("{asked} -> {ret:?} ({invoked} to {returned})")
+            }
+            (Outcome::Ok(ret), None) => format!("{asked} -> {ret:?} (from {invoked} on)"),
+            (Outcome::Failed(_), _) => format!("{asked} -> failed (from {invoked} on)"),
+            (Outcome::Unknown(_), _) => format!("{asked} -> unknown (from {invoked} on)"),
+        }
+    }
 }
 
 impl fmt::Display for Moment {
@@ -149,8 +175,23 @@ impl<'a, Op, Ret> IntoIterator for &'a History<Op, Ret> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Calls of one client, one after the other, a millisecond between any two events.
+    pub(crate) fn one_by_one<Op: Clone, Ret: Clone>(
+        calls: &[(Op, Outcome<Ret>)],
+    ) -> History<Op, Ret> {
+        let call = |(index, (op, outcome)): (usize, &(Op, Outcome<Ret>))| Call {
+            client: 1,
+            index,
+            op: op.clone(),
+            invoked: moment(index as u64 * 2 + 1),
+            returned: Some(moment(index as u64 * 2 + 2)),
+            outcome: outcome.clone(),
+        };
+        calls.iter().enumerate().map(call).collect()
+    }
 
     fn moment(order: u64) -> Moment {
         Moment {

@@ -9,9 +9,9 @@
 //! seed -> plan (workload + faults, as data)
 //!      -> world (machines, links, disk and time of its own; one thing happens at a time)
 //!      -> history (what clients saw) + trace (what the runtime did)
-//!      -> checkers -> verdict -> report
+//!      -> checkers -> verdict -> shrink -> report
 //! ```
-//! Modules in that order: [`seed`], [`plan`], [`fault`], the world, [`history`], [`trace`], [`check`], [`explore`].
+//! Modules in that order: [`seed`], [`plan`], [`fault`], the world, [`history`], [`trace`], [`check`], [`shrink`], [`explore`].
 //!
 //! # A scenario
 //! ```
@@ -79,16 +79,20 @@
 //! }
 //! ```
 
+pub mod anatomy;
 pub mod check;
+mod client_socket;
 mod executor;
 pub mod explore;
 pub mod fault;
 pub mod history;
 mod machine;
+pub mod oracles;
 pub mod plan;
-pub mod run;
+mod run;
 pub mod scenario;
 pub mod seed;
+pub mod shrink;
 pub mod trace;
 mod world;
 
@@ -97,13 +101,21 @@ pub use dormouse_sim_macros::test;
 
 pub use crate::{
     check::{
-        Check, Observed, Violation, invariant::Invariant, linearizable::Linearizable, model::Model,
+        Check, Mark, Observed, Violation,
+        durable::Durable,
+        effects::Effects,
+        invariant::Invariant,
+        linearizable::Linearizable,
+        model::{Model, NondeterministicModel},
+        monotonic::MonotonicReads,
+        transactional::Transactional,
     },
+    client_socket::{ClientSocket, Heard},
     fault::{FaultKind, Faults},
     history::{Call, History, Moment, Outcome},
     machine::run_on_a_machine,
     run::{Run, Texts},
     scenario::{Client, Detail, Scenario, Suite},
     seed::Seed,
-    world::director::{Choice, Tape},
+    world::director::{Choice, Order, Tape},
 };

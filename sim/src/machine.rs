@@ -15,6 +15,9 @@ const TIME_MAX: Duration = Duration::from_hours(1);
 
 /// Runs `code` on a simulated machine with ports of its own, without faults.
 ///
+/// A library that keeps a random generator for each thread seeds it in the first run of a thread and not in the second. Where two runs with such a
+/// library are compared, give each a thread of its own.
+///
 /// # Panics
 /// If the code does not come to its end within an hour of virtual time.
 ///

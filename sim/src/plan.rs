@@ -3,15 +3,24 @@
 //! A plan is generated before the run, by a strategy from the seed, and never sees its world: so it can be printed, saved, loaded, cut
 //! down and run again. It carries the version of its format, because plans outlive the program that made them.
 
-use std::fmt::{self, Debug};
+use std::{
+    fmt::{self, Debug},
+    ops::RangeInclusive,
+};
 
 use proptest::{
-    strategy::{BoxedStrategy, Strategy as _, ValueTree as _},
+    collection,
+    strategy::{BoxedStrategy, Just, Strategy, ValueTree},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-use crate::{fault::Fault, seed::Seed, world::director::Tape};
+use crate::{
+    fault::Fault,
+    seed::Seed,
+    world::director::{Order, Tape},
+};
 
 /// The version of the format that this program writes and reads.
 pub const PLAN_FORMAT: u32 = 1;
@@ -31,9 +40,25 @@ pub struct Plan<Op> {
     pub faults: Vec<Fault>,
     /// From when on nothing goes wrong any more, in milliseconds of virtual time.
     pub heal_at: u64,
-    /// Choices to be made where events are ready at the same time; beyond it the seed decides.
+    /// Choices to be made where events are ready at the same time; beyond it `order` decides.
     #[serde(default)]
     pub tape: Tape,
+    /// Who decides where the tape does not.
+    #[serde(default, skip_serializing_if = "Order::is_of_the_seed")]
+    pub order: Order,
+    /// From where on everything that the seed decides is decided otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redraw: Option<Redraw>,
+}
+
+/// The beginning of the run is kept, and what the seed decides after it is drawn anew: latencies, the time that syncs take, the order of
+/// events, and what a loss of power spares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redraw {
+    /// How many things happen as the seed says.
+    pub after: u64,
+    /// Which of the other draws is taken.
+    pub salt: u64,
 }
 
 /// One call of a client.
@@ -129,52 +154,124 @@ impl<Op: Debug> fmt::Display for Plan<Op> {
         if self.faults.is_empty() {
             writeln!(f, "  no faults")?;
         }
+        match &self.order {
+            Order::Seed => return Ok(()),
+            Order::Arrival => writeln!(f, "  ORDER     everything happens as it arrives")?,
+            Order::Priorities { changes } => {
+                writeln!(f, "  ORDER     by priorities, which change at {changes:?}")?;
+            }
+        }
+        let out_of_order = self.tape.iter().enumerate();
+        for (number, choice) in out_of_order.filter(|(_, choice)| choice.taken > 0) {
+            let (taken, alternatives, what) = (choice.taken + 1, choice.alternatives, &choice.what);
+            writeln!(
+                f,
+                "  ORDER     but at choice {}, number {taken} of {alternatives} goes first, a {what}",
+                number + 1
+            )?;
+        }
         Ok(())
     }
 }
 
 /// Generates plans from seeds.
 pub(crate) struct Generator<Op> {
-    pub(crate) steps: BoxedStrategy<Vec<Vec<Step<Op>>>>,
+    pub(crate) clients: usize,
+    pub(crate) calls: RangeInclusive<usize>,
+    pub(crate) pauses: BoxedStrategy<u64>,
+    pub(crate) op: BoxedStrategy<Op>,
     pub(crate) faults: BoxedStrategy<Vec<Fault>>,
-    config: Config,
 }
 
-impl<Op: Debug> Generator<Op> {
-    pub(crate) fn new(
-        steps: BoxedStrategy<Vec<Vec<Step<Op>>>>,
-        faults: BoxedStrategy<Vec<Fault>>,
-    ) -> Self {
-        Self {
-            steps,
-            faults,
-            config: Config::default(),
-        }
+/// A generated step that can still be made simpler, in the ways that its strategy knows.
+pub(crate) struct StepTree<Op> {
+    pub(crate) pause: u64,
+    pub(crate) op: Box<dyn ValueTree<Value = Op>>,
+}
+
+/// A plan whose operations are only data. Whoever changes plans without knowing what they are about uses it.
+pub(crate) type RawPlan = Plan<Value>;
+
+/// An operation, as data, that can be made simpler: proptest's `ValueTree`, its type left out.
+pub(crate) trait OpTree {
+    /// The operation as it is now.
+    fn op(&self) -> Value;
+    /// Makes it simpler; says whether there was a way.
+    fn simplify(&mut self) -> bool;
+    /// Takes the last step back in part; says whether there was a way.
+    fn complicate(&mut self) -> bool;
+}
+
+/// The tree of an operation whose type is known.
+pub(crate) struct TypedTree<Op>(pub(crate) Box<dyn ValueTree<Value = Op>>);
+
+impl<Op: Serialize + Debug> OpTree for TypedTree<Op> {
+    fn op(&self) -> Value {
+        serde_json::to_value(self.0.current()).expect("an operation has a JSON form")
     }
 
+    fn simplify(&mut self) -> bool {
+        self.0.simplify()
+    }
+
+    fn complicate(&mut self) -> bool {
+        self.0.complicate()
+    }
+}
+
+impl<Op: Clone + Debug + 'static> Generator<Op> {
     pub(crate) fn generate(&self, suite: &str, seed: Seed, heal_at: u64) -> Plan<Op> {
-        let clients = self.value(&self.steps, seed, "steps");
-        let faults = self.value(&self.faults, seed, "faults");
+        let step = |tree: StepTree<Op>| Step {
+            pause: tree.pause,
+            op: tree.op.current(),
+        };
+        let clients = self.trees(seed).into_iter();
+        let clients = clients.map(|steps| steps.into_iter().map(step).collect());
         Plan {
             format: PLAN_FORMAT,
             suite: suite.to_owned(),
             seed,
-            clients,
-            faults,
+            clients: clients.collect(),
+            faults: tree(&self.faults, &mut Self::runner(seed, "faults")).current(),
             heal_at,
             tape: Tape::new(),
+            order: Order::Seed,
+            redraw: None,
         }
     }
 
+    /// Each client's steps, not yet reduced to their values.
+    pub(crate) fn trees(&self, seed: Seed) -> Vec<Vec<StepTree<Op>>> {
+        let mut runner = Self::runner(seed, "steps");
+        // The same draws as those of `collection::vec`, which does not hand out the trees of its elements.
+        let count = |range: &RangeInclusive<usize>, runner: &mut TestRunner| {
+            tree(&collection::vec(Just(()), range.clone()), runner)
+                .current()
+                .len()
+        };
+        let clients = count(&(self.clients..=self.clients), &mut runner);
+        let mut steps_of = |_| {
+            let calls = count(&self.calls, &mut runner);
+            let mut step = |_| StepTree {
+                pause: tree(&self.pauses, &mut runner).current(),
+                op: tree(&self.op, &mut runner),
+            };
+            (0..calls).map(&mut step).collect()
+        };
+        (0..clients).map(&mut steps_of).collect()
+    }
+
     /// Each part has a stream of its own, so that another number of steps leaves the faults as they were.
-    fn value<T: Debug>(&self, strategy: &BoxedStrategy<T>, seed: Seed, part: &str) -> T {
+    fn runner(seed: Seed, part: &str) -> TestRunner {
         let mut bytes = [0; 32];
         seed.draw("plan", part, 0).fill(&mut bytes);
         let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let mut runner = TestRunner::new_with_rng(self.config.clone(), random);
-        strategy
-            .new_tree(&mut runner)
-            .expect("a plan's strategy has no filter that could give up")
-            .current()
+        TestRunner::new_with_rng(Config::default(), random)
     }
+}
+
+fn tree<S: Strategy>(strategy: &S, runner: &mut TestRunner) -> S::Tree {
+    strategy
+        .new_tree(runner)
+        .expect("a plan's strategy has no filter that could give up")
 }

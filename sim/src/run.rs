@@ -2,26 +2,29 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     fmt::{Debug, Write as _},
+    pin::pin,
     rc::Rc,
     time::Duration,
 };
 
+use futures_util::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    check::{Observed, Violation, activations},
+    anatomy::{self, Anatomy, Fate},
+    check::{Mark, Observed, Violation, activations, alarms, assertions, sockets},
     executor,
     fault::{FaultKind, armed::Effects},
     history::{Call, History, Moment, Outcome},
+    oracles::{EVERY_CALL_SETTLES, LIVENESS_BOUND, transparency},
     plan::{Plan, Step},
     scenario::{Client, Detail, Scenario, is_refusal},
-    trace::{Recorder, layer::with_trace},
+    trace::{Entry, Recorder, layer::with_trace},
     world::{Drive, Remains, World, director::Tape},
 };
 
-/// How long the objects and their clients have after the last fault is healed.
-const LIVENESS_BOUND: Duration = Duration::from_mins(5);
 /// How long the node may take to start.
 const START_BOUND: Duration = Duration::from_secs(10);
 
@@ -38,8 +41,16 @@ pub struct Run {
     pub lasted: Duration,
     /// How many calls the clients made.
     pub calls: usize,
+    /// How many of them were answered with a result.
+    pub answered: usize,
+    /// What became of each fault of the plan.
+    pub fates: Vec<Fate>,
+    /// How often each assertion inside objects and steps held, by its name.
+    pub assertions: BTreeMap<String, u64>,
     /// The choices that were made between events ready at the same time.
     pub tape: Tape,
+    /// What the run was made of; unless only [`Detail::Brief`] was asked for.
+    pub anatomy: Option<Anatomy>,
     /// Texts for a report; with [`Detail::Full`] only.
     pub texts: Option<Texts>,
 }
@@ -55,6 +66,8 @@ pub struct Texts {
     pub story: String,
     /// Everything that the runtime and the world did.
     pub trace: String,
+    /// The same as data, for the other formats.
+    pub entries: Vec<Entry>,
 }
 
 struct Script<Op, Ret> {
@@ -74,6 +87,7 @@ where
     let Lived {
         remains,
         last_reads,
+        uses_sockets,
     } = lived;
     let history = history.borrow();
     let Remains {
@@ -82,6 +96,8 @@ where
         effects,
         violations,
         lasted,
+        happenings,
+        fired,
     } = remains;
     let observed = Observed {
         history: &history,
@@ -92,30 +108,53 @@ where
     let violation = activations::check(&trace)
         .err()
         .or_else(|| violations.into_iter().next())
+        .or_else(|| alarms::check(&trace).err())
         .or_else(|| unanswered(&history, last_reads))
+        .or_else(|| uses_sockets.then(|| sockets::check(&trace).err()).flatten())
         .or_else(|| {
             scenario
                 .checks
                 .iter()
                 .find_map(|check| check.check(&observed).err())
         });
+    // The longest way last: whole runs of their own.
+    let difference = scenario
+        .oracles
+        .transparency_one_in
+        .filter(|&one_in| violation.is_none() && transparency::applies(plan.seed, one_in))
+        .and_then(|_| transparency::compare(scenario, plan));
     let texts = (detail == Detail::Full).then(|| {
         let mut with_tape = plan.clone();
         with_tape.tape.clone_from(&tape);
         Texts {
             plan_json: with_tape.to_json(),
             plan: plan.to_string(),
-            story: story(&trace),
+            story: difference.as_ref().map_or_else(
+                || story(&trace),
+                |difference| story(&trace) + &difference.story,
+            ),
             trace: trace.text(),
+            entries: trace.entries(),
         }
     });
+    let calls = history.calls();
+    let anatomy = (detail != Detail::Brief).then(|| {
+        let made = &calls[..calls.len() - last_reads];
+        let invoked = made.iter().map(|call| (call.client, call.index)).collect();
+        Anatomy::of(&trace, &plan.faults, &fired, invoked, happenings)
+    });
+    let is_answer = |call: &&Call<Op, Ret>| matches!(call.outcome, Outcome::Ok(_));
     Run {
-        violation,
+        violation: violation.or(difference.map(|difference| difference.violation)),
         hash: trace.hash(),
         effects,
         lasted,
-        calls: history.calls().len(),
+        calls: calls.len(),
+        answered: calls.iter().filter(is_answer).count(),
+        fates: anatomy::fates(&plan.faults, &fired),
+        assertions: assertions::held(&trace),
         tape,
+        anatomy,
         texts,
     }
 }
@@ -123,6 +162,7 @@ where
 struct Lived {
     remains: Remains,
     last_reads: usize,
+    uses_sockets: bool,
 }
 
 /// From the start of the server to the last read.
@@ -141,7 +181,10 @@ where
         plan.tape.clone(),
         scenario.serves.clone(),
     );
+    world.direct(plan.order.clone(), plan.redraw);
     let heal_at = Duration::from_millis(plan.heal_at);
+    world.faults.borrow_mut().heals_at(heal_at);
+    world.set_next_code(scenario.next_code.clone());
     world.at(heal_at, |world| world.heal());
     world.start_server();
     world.drive(START_BOUND, || world.server_is_up()).await;
@@ -159,7 +202,32 @@ where
         );
     }
     let mut last_reads = 0;
-    if script.settle(heal_at + LIVENESS_BOUND).await && !scenario.finally.is_empty() {
+    let oracles = &scenario.oracles;
+    let mut goes_on = script
+        .settle(heal_at + LIVENESS_BOUND, oracles.calls_settle)
+        .await;
+    let uses_sockets = world.uses_sockets();
+    if goes_on && uses_sockets {
+        // What is on its way arrives, or is late.
+        let quiet = world.now() + sockets::READ_BOUND + Duration::from_secs(1);
+        world.at(quiet, |_| {});
+        world
+            .drive(quiet, || world.now() >= quiet || world.has_violations())
+            .await;
+        goes_on = !world.has_violations();
+    }
+    if goes_on && scenario.rest > Duration::ZERO {
+        let rested = world.now().max(heal_at) + scenario.rest;
+        world.drive(rested, || world.has_violations()).await;
+        goes_on = !world.has_violations();
+    }
+    if goes_on {
+        world.heal();
+    }
+    if goes_on && scenario.finally.is_empty() {
+        oracles.ask(&world).await;
+    }
+    if goes_on && !scenario.finally.is_empty() {
         let before = script.history.borrow().calls().len();
         lose_power_for_good(&world).await;
         let steps = scenario
@@ -172,13 +240,18 @@ where
             .collect();
         let number = plan.clients.len() + 1;
         script.start(scenario, number, &format!("client-{number}"), steps);
-        script.settle(world.now() + LIVENESS_BOUND).await;
+        script.settle(world.now() + LIVENESS_BOUND, true).await;
         last_reads = script.history.borrow().calls().len() - before;
+    }
+    if last_reads > 0 && !world.has_violations() {
+        // Not before the last loss of power: they take time, in which everything becomes durable that it is to take.
+        oracles.ask(&world).await;
     }
     drop(script);
     Lived {
         remains: world.tear_down().await,
         last_reads,
+        uses_sockets,
     }
 }
 
@@ -191,19 +264,15 @@ fn unanswered<Op: Debug, Ret>(history: &History<Op, Ret>, last_reads: usize) -> 
             Outcome::Ok(_) => None,
             Outcome::Failed(why) | Outcome::Unknown(why) => {
                 let why = format!("client-{}'s {:?}: {why}", call.client, call.op);
-                Some(Violation::new(
-                    "after the last loss of power every object answers",
-                    why,
-                ))
+                let violation =
+                    Violation::new("after the last loss of power every object answers", why);
+                Some(violation.at(Mark::call(call)))
             }
         })
 }
 
 /// What was acknowledged must survive a last loss of power, whatever the plan's faults were.
 async fn lose_power_for_good(world: &Rc<World>) {
-    if !world.faults.borrow().is_healed() {
-        world.heal();
-    }
     world
         .drive(world.now() + LIVENESS_BOUND, || world.server_is_up())
         .await;
@@ -224,6 +293,7 @@ where
             number,
             env,
             platform,
+            kept: Rc::default(),
         };
         let carry_out = Rc::clone(
             scenario
@@ -244,6 +314,7 @@ where
                     client.sleep(Duration::from_millis(pause)).await;
                 }
                 let invoked = moment(&world);
+                world.faults.borrow_mut().invoked(number, index);
                 note(&world, &name, "invoke", |recorder| {
                     recorder.text("op", format_args!("{op:?}"));
                 });
@@ -255,11 +326,26 @@ where
                     returned: None,
                     outcome: Outcome::Unknown("never settled".to_owned()),
                 });
-                let result = carry_out(client.clone(), op).await;
+                let patience = world.faults.borrow_mut().patience();
+                let call = carry_out(client.clone(), op);
+                let result = match patience {
+                    None => Some(call.await),
+                    Some(patience) => {
+                        let gives_up = pin!(client.sleep(patience));
+                        match select(call, gives_up).await {
+                            Either::Left((result, _)) => Some(result),
+                            Either::Right(((), _)) => None,
+                        }
+                    }
+                };
                 let outcome = match result {
-                    Ok(ret) => Outcome::Ok(ret),
-                    Err(error) if is_refusal(&error) => Outcome::Failed(error.to_string()),
-                    Err(error) => Outcome::Unknown(error.to_string()),
+                    Some(Ok(ret)) => Outcome::Ok(ret),
+                    None => {
+                        world.note_given_up(&name);
+                        Outcome::Unknown("the client gave up".to_owned())
+                    }
+                    Some(Err(error)) if is_refusal(&error) => Outcome::Failed(error.to_string()),
+                    Some(Err(error)) => Outcome::Unknown(error.to_string()),
                 };
                 note(
                     &world,
@@ -277,9 +363,10 @@ where
     }
 
     /// Waits until every client is done; says whether the run can go on.
-    async fn settle(&self, limit: Duration) -> bool {
+    async fn settle(&self, limit: Duration, must: bool) -> bool {
         let done = || self.running.get() == 0 || self.world.has_violations();
-        if self.world.drive(limit, done).await == Drive::Stuck {
+        let driven = self.world.drive(limit, done).await;
+        if driven == Drive::Stuck && must && !self.world.has_violations() {
             let history = self.history.borrow();
             let open = history.calls().iter().find(|call| call.returned.is_none());
             let what = open.map_or_else(
@@ -291,9 +378,14 @@ where
                     )
                 },
             );
-            let why = format!("{what}, {:?} after the start", self.world.now());
-            self.world
-                .violated(Violation::new("every call settles", why));
+            let why = format!(
+                "{what}, {:?} after the start; {}",
+                self.world.now(),
+                self.world.pinned()
+            );
+            let mut violation = Violation::new(EVERY_CALL_SETTLES, why);
+            violation.marks.extend(open.map(Mark::call));
+            self.world.violated(violation);
         }
         !self.world.has_violations()
     }
@@ -353,6 +445,31 @@ fn story(trace: &crate::trace::Trace) -> String {
                 "{} comes into memory",
                 event.text("object").unwrap_or_default()
             ),
+            "alarm_durable" => match event.number("at").filter(|at| *at > 0) {
+                Some(at) => format!(
+                    "{} has its alarm set for {}",
+                    event.text("object").unwrap_or_default(),
+                    alarms::at_in_words(at)
+                ),
+                None => format!(
+                    "{} has no alarm any more",
+                    event.text("object").unwrap_or_default()
+                ),
+            },
+            "alarm_start" => format!(
+                "{} alarm (retry {})",
+                event.text("object").unwrap_or_default(),
+                event.number("retry_count").unwrap_or_default()
+            ),
+            "alarm_done" => format!(
+                "{} alarm {}",
+                event.text("object").unwrap_or_default(),
+                if event.is_true("ok") {
+                    "succeeds"
+                } else {
+                    "fails"
+                }
+            ),
             "activation_end" => format!(
                 "{} leaves memory ({})",
                 event.text("object").unwrap_or_default(),
@@ -381,7 +498,11 @@ impl Run {
             effects: Effects::default(),
             lasted: Duration::ZERO,
             calls: 0,
+            answered: 0,
+            fates: Vec::new(),
+            assertions: BTreeMap::new(),
             tape: Tape::new(),
+            anatomy: None,
             texts: None,
         }
     }

@@ -4,27 +4,28 @@
 //! of them.
 
 use std::{
+    cell::RefCell,
     fmt::{self, Debug},
     future::Future,
     ops::RangeInclusive,
+    panic::Location,
     rc::Rc,
     time::Duration,
 };
 
 use dormouse::{
-    DurableObject, Env, Error, NodeBuilder, ObjectClass, Result, Rpc, StorageBackend,
+    DurableObject, Env, Error, NodeBuilder, ObjectClass, Result, Rpc, Storage, StorageBackend,
     platform::{LocalBoxFuture, Platform},
 };
-use proptest::{
-    collection,
-    prelude::{BoxedStrategy, Just, Strategy, prop_oneof},
-};
+use proptest::prelude::{BoxedStrategy, Just, Strategy, prop_oneof};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     check::Check,
-    fault::{Faults, KEY_VALUE_POINTS, POINTS},
-    plan::{Generator, Plan, PlanError, Step},
+    client_socket::ClientSocket,
+    fault::{ALARM_POINTS, FaultKind, Faults, KEY_VALUE_POINTS, POINTS},
+    oracles::{Eventually, Oracles, PendingWork, boxed},
+    plan::{Generator, OpTree, Plan, PlanError, StepTree, TypedTree},
     run::{self, Run},
     seed::Seed,
 };
@@ -32,20 +33,29 @@ use crate::{
 /// When faults end, in milliseconds of virtual time, unless a scenario says otherwise ([`Scenario::heal_at`]).
 const HEAL_AT_MILLIS: u64 = 60_000;
 
+/// How long a scenario with alarms goes on after its clients.
+const REST_OF_ALARMS: Duration = Duration::from_mins(15);
+
 /// Logs are kept short, so that checkpoints happen in ordinary runs and crashes happen in them.
 const WAL_BYTES_MAX: u64 = 64 << 10;
 
 /// What authors give to be run. See the [crate's documentation](crate) for an example.
 pub struct Scenario<Op, Ret> {
     pub(crate) name: &'static str,
+    /// Where it is described, for those who mark failures in the code.
+    at: &'static Location<'static>,
     pub(crate) serves: NodeBuilder,
     clients: usize,
     workload: Option<(BoxedStrategy<Op>, RangeInclusive<usize>)>,
     pauses: BoxedStrategy<u64>,
     faults: Faults,
+    /// The modules of the objects: what stands there is what this scenario is about.
+    modules: Vec<String>,
     /// The injection points at which faults may fire.
     points: Vec<&'static str>,
     pub(crate) heal_at: u64,
+    /// How much time passes between the end of the workload and the last reads, once everything is healed.
+    pub(crate) rest: Duration,
     #[expect(
         clippy::type_complexity,
         reason = "a boxed closure, named nowhere else"
@@ -53,6 +63,10 @@ pub struct Scenario<Op, Ret> {
     pub(crate) step: Option<Rc<dyn Fn(Client, Op) -> LocalBoxFuture<'static, Result<Ret>>>>,
     pub(crate) finally: Vec<Op>,
     pub(crate) checks: Vec<Box<dyn Check<Op, Ret>>>,
+    pub(crate) oracles: Oracles,
+    /// What a code update brings, unless it is the same again.
+    pub(crate) next_code: Option<NodeBuilder>,
+    updates: Vec<fn(NodeBuilder) -> NodeBuilder>,
 }
 
 impl<Op, Ret> Scenario<Op, Ret>
@@ -61,19 +75,26 @@ where
     Ret: Clone + Debug + 'static,
 {
     /// A scenario with three clients and all faults. The name is that of the test or suite.
+    #[track_caller]
     pub fn new(name: &'static str) -> Self {
         Self {
             name,
+            at: Location::caller(),
             serves: NodeBuilder::new("sim").wal_bytes_max(WAL_BYTES_MAX),
             clients: 3,
             workload: None,
             pauses: pause().boxed(),
             faults: Faults::all(),
+            modules: Vec::new(),
             points: POINTS.to_vec(),
             heal_at: HEAL_AT_MILLIS,
+            rest: Duration::ZERO,
             step: None,
             finally: Vec::new(),
             checks: Vec::new(),
+            oracles: Oracles::default(),
+            next_code: None,
+            updates: Vec::new(),
         }
     }
 
@@ -92,11 +113,25 @@ where
         backend: StorageBackend,
     ) -> Self {
         self.serves = self.serves.object_on::<T>(binding, backend);
+        let class = std::any::type_name::<T>();
+        let module = class.rsplit_once("::").map_or(class, |(module, _)| module);
+        self = self.asserts_in(module);
         if backend == StorageBackend::KeyValue {
             self.also_at(KEY_VALUE_POINTS)
         } else {
             self
         }
+    }
+
+    /// Expects the assertions of this module and of those in it to be met, besides those of the objects' own modules; `module_path!()` for
+    /// assertions in the scenario's steps. What never held over a whole exploration is named at its end
+    /// ([`dormouse::assert`]).
+    #[must_use]
+    pub fn asserts_in(mut self, module: &str) -> Self {
+        if !self.modules.iter().any(|known| known == module) {
+            self.modules.push(module.to_owned());
+        }
+        self
     }
 
     /// Lets faults fire at these injection points, besides those that every workload passes ([`POINTS`]).
@@ -150,6 +185,27 @@ where
         self
     }
 
+    /// The objects set alarms. What can happen to alarms may go wrong as well ([`FaultKind::OF_ALARMS`]), faults may fire at the points of an
+    /// alarm's life ([`ALARM_POINTS`]), and when the clients are done and everything is healed, time goes on for a quarter of an hour before the
+    /// last reads: long enough for an alarm that failed to be tried again.
+    #[must_use]
+    pub fn alarms(mut self) -> Self {
+        if !self.faults.is_none() {
+            for kind in FaultKind::OF_ALARMS {
+                self.faults = self.faults.and(kind);
+            }
+        }
+        self.rest = REST_OF_ALARMS;
+        self.also_at(ALARM_POINTS)
+    }
+
+    /// How much time passes between the end of the workload and the last reads, once everything is healed: none, unless set.
+    #[must_use]
+    pub fn rest(mut self, rest: Duration) -> Self {
+        self.rest = rest;
+        self
+    }
+
     /// How long clients wait before each operation, in milliseconds. Unless set: mostly not at all, now and then long enough for an object to
     /// hibernate.
     #[must_use]
@@ -185,19 +241,125 @@ where
         self
     }
 
+    /// What a code update ([`FaultKind::CodeUpdate`]) brings: the objects of `T`'s class run as a `T` from then on. `T` must have the name of the class
+    /// that is served, so it stands in a module of its own. Unless set, an update brings the same code again.
+    #[must_use]
+    pub fn updated_to<T: DurableObject + ObjectClass>(mut self) -> Self {
+        self.updates.push(NodeBuilder::with_code_of::<T>);
+        self
+    }
+
+    /// Declares what work is left in an object of the class `T`, by what is in its storage. When the clients are done and everything is healed, and again
+    /// after the last loss of power, an object with work left must have an armed alarm or be busy: else nothing will ever wake it. The object is not
+    /// woken up for the question.
+    ///
+    /// # Example
+    /// ```
+    /// # use dormouse_sim::Scenario;
+    /// # fn example<T: dormouse::DurableObject + dormouse::ObjectClass>(scenario: Scenario<(), ()>) -> Scenario<(), ()> {
+    /// scenario.pending_work::<T, _, _>(|storage| async move {
+    ///     Ok(storage.get::<Vec<String>>("outbox").await?.is_some_and(|outbox| !outbox.is_empty()))
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn pending_work<T, F, Fut>(mut self, is_left: F) -> Self
+    where
+        T: ObjectClass,
+        F: Fn(Storage) -> Fut + 'static,
+        Fut: Future<Output = Result<bool>> + 'static,
+    {
+        self.oracles.pending_work.push(PendingWork {
+            class: T::CLASS_NAME,
+            is_left: boxed(is_left),
+        });
+        self
+    }
+
+    /// Something that must hold in the end: within five minutes ([`eventually_within`](Self::eventually_within)) after the clients are done and everything
+    /// is healed. `holds` is asked again and again by a client of its own, number 0; an error counts as "not yet".
+    #[must_use]
+    pub fn eventually<F, Fut>(mut self, promise: &'static str, holds: F) -> Self
+    where
+        F: Fn(Client) -> Fut + 'static,
+        Fut: Future<Output = Result<bool>> + 'static,
+    {
+        self.oracles.eventually.push(Eventually {
+            promise,
+            holds: boxed(holds),
+        });
+        self
+    }
+
+    /// How long the conditions given to [`eventually`](Self::eventually) have, in virtual time.
+    #[must_use]
+    pub fn eventually_within(mut self, bound: Duration) -> Self {
+        self.oracles.eventually_within = bound;
+        self
+    }
+
+    /// How long objects may be busy after the last call was answered and the last fault healed, in virtual time: five minutes unless set.
+    #[must_use]
+    pub fn rest_within(mut self, bound: Duration) -> Self {
+        self.oracles.rest_within = Some(bound);
+        self
+    }
+
+    /// Objects may be busy for ever: switches off *an object with nothing to do comes to rest*. For objects that poll or hold a connection on purpose, and
+    /// whose authors know what that costs.
+    #[must_use]
+    pub fn may_stay_busy(mut self) -> Self {
+        self.oracles.rest_within = None;
+        self
+    }
+
+    /// Calls may hang for ever: switches off *every call settles*. For objects that answer only if somebody else calls them, such as a queue with a blocking
+    /// receive. The run ends five minutes after everything is healed; calls without an answer count as unknown, the last reads after them are not made.
+    #[must_use]
+    pub fn calls_may_hang(mut self) -> Self {
+        self.oracles.calls_settle = false;
+        self
+    }
+
+    /// Switches off *clients cannot tell whether an object was evicted*. The comparison is sound where each step makes its calls one after the other and keeps
+    /// nothing of its own between two runs of the scenario, and where answers tell nothing about the object's instance; what is left to chance is
+    /// recognised. A scenario that is otherwise, or whose objects keep a cache in memory on purpose that clients can see, switches it off.
+    #[must_use]
+    pub fn without_eviction_transparency(mut self) -> Self {
+        self.oracles.transparency_one_in = None;
+        self
+    }
+
+    /// Compares one run in `runs` with one whose objects are evicted around each call; one in sixteen unless set.
+    #[must_use]
+    pub fn eviction_transparency_one_in(mut self, runs: u64) -> Self {
+        self.oracles.transparency_one_in = Some(runs.max(1));
+        self
+    }
+
     /// The suite that runs this scenario.
     ///
     /// # Panics
     /// If it has no workload or no step.
-    pub fn into_suite(self) -> Suite {
+    pub fn into_suite(mut self) -> Suite {
+        if !self.updates.is_empty() {
+            let next = self.serves.clone();
+            self.next_code = Some(self.updates.iter().fold(next, |next, update| update(next)));
+        }
+        if !self.points.contains(&KEY_VALUE_POINTS[0]) {
+            self.faults = self.faults.without(FaultKind::FailKvBatch); // nothing could meet it
+        }
         let (op, calls) = self.workload.clone().expect("a scenario has a workload");
         assert!(self.step.is_some(), "a scenario has a step");
-        let step = (self.pauses.clone(), op).prop_map(|(pause, op)| Step { pause, op });
-        let steps =
-            collection::vec(collection::vec(step, calls), self.clients..=self.clients).boxed();
-        let faults = self.faults.strategy(self.clients, self.points.clone());
+        let generator = Generator {
+            clients: self.clients,
+            calls,
+            pauses: self.pauses.clone(),
+            op,
+            faults: self.faults.strategy(self.clients, self.points.clone()),
+        };
         Suite(Rc::new(Typed {
-            generator: Generator::new(steps, faults),
+            generator,
             scenario: self,
         }))
     }
@@ -225,15 +387,21 @@ pub struct Suite(Rc<dyn Runs>);
 pub enum Detail {
     /// The verdict, the hash and the figures.
     Brief,
-    /// The texts for a report as well.
+    /// What the run was made of as well ([`Anatomy`](crate::anatomy::Anatomy)).
+    Anatomy,
+    /// All that, and the texts for a report.
     Full,
 }
 
 trait Runs {
     fn name(&self) -> &'static str;
+    fn location(&self) -> &'static Location<'static>;
     fn plan(&self, seed: Seed) -> String;
     fn run_seed(&self, seed: Seed, detail: Detail) -> Run;
     fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError>;
+    fn op_trees(&self, seed: Seed) -> Vec<Vec<Box<dyn OpTree>>>;
+    fn modules(&self) -> &[String];
+    fn understands(&self, plan: &str) -> Result<(), PlanError>;
 }
 
 struct Typed<Op, Ret> {
@@ -261,6 +429,10 @@ where
         self.scenario.name
     }
 
+    fn location(&self) -> &'static Location<'static> {
+        self.scenario.at
+    }
+
     fn plan(&self, seed: Seed) -> String {
         self.generate(seed).to_json()
     }
@@ -276,12 +448,33 @@ where
             detail,
         ))
     }
+
+    fn op_trees(&self, seed: Seed) -> Vec<Vec<Box<dyn OpTree>>> {
+        let erased = |step: StepTree<Op>| Box::new(TypedTree(step.op)) as Box<dyn OpTree>;
+        let clients = self.generator.trees(seed).into_iter();
+        clients
+            .map(|steps| steps.into_iter().map(erased).collect())
+            .collect()
+    }
+
+    fn modules(&self) -> &[String] {
+        &self.scenario.modules
+    }
+
+    fn understands(&self, plan: &str) -> Result<(), PlanError> {
+        Plan::<Op>::from_json(plan, self.scenario.name).map(drop)
+    }
 }
 
 impl Suite {
     /// The scenario's name.
     pub fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    /// Where the scenario is described: the call of [`Scenario::new`].
+    pub fn location(&self) -> &'static Location<'static> {
+        self.0.location()
     }
 
     /// The plan of a seed, as JSON.
@@ -300,6 +493,24 @@ impl Suite {
     /// It was made by another version, for another suite, or is damaged.
     pub fn run_plan(&self, plan: &str, detail: Detail) -> Result<Run, PlanError> {
         self.0.run_plan(plan, detail)
+    }
+
+    /// Finds out whether a saved plan can be run.
+    ///
+    /// # Errors
+    /// It was made by another version, for another suite, or is damaged.
+    pub fn understands(&self, plan: &str) -> Result<(), PlanError> {
+        self.0.understands(plan)
+    }
+
+    /// The generated operations of a seed's clients, as they can still be made simpler.
+    pub(crate) fn op_trees(&self, seed: Seed) -> Vec<Vec<Box<dyn OpTree>>> {
+        self.0.op_trees(seed)
+    }
+
+    /// The modules whose assertions this suite is expected to meet.
+    pub(crate) fn modules(&self) -> &[String] {
+        self.0.modules()
     }
 }
 
@@ -325,6 +536,8 @@ pub struct Client {
     pub(crate) number: usize,
     pub(crate) env: Env,
     pub(crate) platform: Platform,
+    /// A socket that its steps pass on to each other.
+    pub(crate) kept: Rc<RefCell<Option<ClientSocket>>>,
 }
 
 impl Client {
@@ -362,5 +575,13 @@ impl Client {
 
 /// Whether the object's own code refused, and by convention did nothing.
 pub(crate) fn is_refusal(error: &Error) -> bool {
-    error.remote() && !error.durable_object_reset() && !error.retryable() && !error.overloaded()
+    // An error of the disk comes out of the object's own code as well, and in the middle of whatever that was doing.
+    let of_the_disk = ["SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN"]
+        .iter()
+        .any(|code| error.message().contains(code));
+    error.remote()
+        && !error.durable_object_reset()
+        && !error.retryable()
+        && !error.overloaded()
+        && !of_the_disk
 }

@@ -56,7 +56,6 @@ macro_rules! topics {
 }
 
 topics! {
-    #[ignore = "alarms do not fire yet"]
     alarms "alarms";
     bookmarks "bookmarks";
     delete_all "delete-all";

@@ -15,10 +15,6 @@ const UNKNOWN_FORM: &str =
 const ON_IMPL: &str =
     "The #[durable_object] macro is no longer required for `impl` blocks, and can be removed";
 
-const NO_ALARMS: &str =
-    "this version has no alarms yet: use #[durable_object] or #[durable_object(fetch)]";
-const NO_WEBSOCKETS: &str =
-    "this version has no WebSockets yet: use #[durable_object] or #[durable_object(fetch)]";
 const NOT_A_STRUCT: &str = "#[durable_object] goes on a struct";
 const GENERIC: &str =
     "a Durable Object is a struct without generic parameters: the node makes its instances";
@@ -32,7 +28,7 @@ pub(crate) fn expand(form: TokenStream, item: &TokenStream, dormouse: &TokenStre
 
 fn class(form: TokenStream, item: &TokenStream, dormouse: &TokenStream) -> Result<TokenStream> {
     let object = object(item)?;
-    check_form(form)?;
+    let handlers = handlers(form)?;
     let name = &object.ident;
     let cfgs: Vec<_> = object
         .attrs
@@ -40,6 +36,7 @@ fn class(form: TokenStream, item: &TokenStream, dormouse: &TokenStream) -> Resul
         .filter(|attribute| is_cfg(attribute))
         .collect();
     let class_name = name.unraw().to_string();
+    let handles_alarms = handlers.alarms;
     Ok(quote! {
         #(#cfgs)*
         #[automatically_derived]
@@ -49,6 +46,7 @@ fn class(form: TokenStream, item: &TokenStream, dormouse: &TokenStream) -> Resul
         #[automatically_derived]
         impl #dormouse::ObjectClass for #name {
             const CLASS_NAME: &'static str = #class_name;
+            const HANDLES_ALARMS: bool = #handles_alarms;
 
             fn call_method(
                 self: ::std::rc::Rc<Self>,
@@ -75,19 +73,22 @@ fn object(item: &TokenStream) -> Result<ItemStruct> {
     }
 }
 
-fn check_form(form: TokenStream) -> Result<()> {
+/// Which handlers the platform may call, beside `fetch`.
+struct Handlers {
+    alarms: bool,
+}
+
+fn handlers(form: TokenStream) -> Result<Handlers> {
     if form.is_empty() {
-        return Ok(());
+        return Ok(Handlers { alarms: true });
     }
     let written = form.clone();
     let form: Ident = parse2(form).map_err(|_| Error::new_spanned(written, UNKNOWN_FORM))?;
-    let refused = match form.to_string().as_str() {
-        "fetch" => return Ok(()),
-        "alarm" => NO_ALARMS,
-        "websocket" => NO_WEBSOCKETS,
-        _ => UNKNOWN_FORM,
-    };
-    Err(Error::new(form.span(), refused))
+    match form.to_string().as_str() {
+        "fetch" | "websocket" => Ok(Handlers { alarms: false }),
+        "alarm" => Ok(Handlers { alarms: true }),
+        _ => Err(Error::new(form.span(), UNKNOWN_FORM)),
+    }
 }
 
 /// Whether what is generated has to stand under this attribute, too.
@@ -116,7 +117,7 @@ mod tests {
             #[derive(Debug)]
             pub(crate) struct Counter { state: State }
         };
-        for form in [quote!(), quote!(fetch)] {
+        for form in [quote!(), quote!(fetch), quote!(alarm), quote!(websocket)] {
             let expansion = expansion(form, &item);
             assert!(expansion.starts_with(&item.to_string()));
             assert!(!expansion.contains("compile_error"));
@@ -156,15 +157,19 @@ mod tests {
     }
 
     #[test]
-    fn forms_for_what_is_missing_are_refused_with_a_way_out() {
+    fn the_form_says_whether_alarms_may_be_set() {
         let item = quote!(
             struct Counter;
         );
-        assert!(has_error(&expansion(quote!(alarm), &item), NO_ALARMS));
-        assert!(has_error(
-            &expansion(quote!(websocket), &item),
-            NO_WEBSOCKETS
-        ));
+        for (form, alarms) in [
+            (quote!(), true),
+            (quote!(alarm), true),
+            (quote!(fetch), false),
+            (quote!(websocket), false),
+        ] {
+            let expected = format!("const HANDLES_ALARMS : bool = {alarms}");
+            assert!(expansion(form, &item).contains(&expected));
+        }
     }
 
     #[test]
@@ -207,7 +212,7 @@ mod tests {
     #[test]
     fn a_refused_struct_still_exists() {
         let expansion = expansion(
-            quote!(alarm),
+            quote!(websocket),
             &quote!(
                 struct Counter;
             ),

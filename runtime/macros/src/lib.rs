@@ -16,8 +16,8 @@ use proc_macro::TokenStream;
 /// name in the configuration. Implement `DurableObject` for it, and put [`rpc`](macro@rpc) on an `impl` block whose methods
 /// others may call.
 ///
-/// Forms: `#[durable_object]` and `#[durable_object(fetch)]`. This version has no alarms and no web sockets yet: it refuses
-/// `(alarm)` and `(websocket)`.
+/// Forms: `#[durable_object]`, for a class with every handler; `#[durable_object(alarm)]`, for one with `fetch` and `alarm`; and
+/// `#[durable_object(fetch)]`, whose objects can set no alarm. This version has no web sockets yet: it refuses `(websocket)`.
 ///
 /// # Example
 /// ```ignore

@@ -176,6 +176,7 @@ impl Block {
             #(#cfgs)*
             #(#docs)*
             #about
+            #[track_caller]
             pub fn #ident(&self, #(#names: #types),*) -> #dormouse::RpcCall<#result> {
                 self.0.call_typed::<#result>(
                     #name,

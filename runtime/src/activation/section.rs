@@ -6,6 +6,7 @@
 use std::{
     cell::RefCell,
     future::{Future, poll_fn},
+    panic::Location,
     pin::pin,
     rc::Rc,
     task::Poll,
@@ -17,7 +18,8 @@ use futures_util::future::{Either, select};
 
 use super::{
     Activation,
-    turn::{Gated, Task, Turn},
+    pins::PinKind,
+    turn::{Gated, Task, Turn, catching},
 };
 use crate::{
     Error, Result, gate::input::SECTION_DEPTH_MAX, platform::LocalBoxFuture, storage::Sections,
@@ -51,7 +53,8 @@ impl Sections for SectionsOfTheTurn {
         };
         let (done, result) = oneshot::channel();
         let hold = turn.task.hold();
-        turn.activation.spawn(async move {
+        let pin = turn.activation.pin(PinKind::Storage, None);
+        turn.activation.spawn_pinned(pin, async move {
             operation.await;
             let _ = done.send(()); // the code may not wait any more
             drop(hold);
@@ -66,6 +69,7 @@ impl Sections for SectionsOfTheTurn {
 
 impl Activation {
     /// Runs `callback` as a critical section of the current scope.
+    #[track_caller]
     pub(crate) fn block_concurrency_while<T, F>(
         self: &Rc<Self>,
         callback: F,
@@ -74,10 +78,13 @@ impl Activation {
         T: 'static,
         F: Future<Output = Result<T>> + 'static,
     {
-        let parent = Turn::current().map_or_else(
-            || Rc::clone(&self.input),
-            |turn| Rc::clone(&turn.task.scope),
-        );
+        let asked_by = Turn::current().map(|turn| turn.task);
+        let parent = asked_by
+            .as_ref()
+            .map_or_else(|| Rc::clone(&self.input), |task| Rc::clone(&task.scope));
+        let (event, connections) = asked_by
+            .map(|task| (task.event, Rc::clone(&task.connections)))
+            .unwrap_or_default();
         let (done, result) = oneshot::channel();
         // Not the one who asked for the section: its result may be awaited elsewhere.
         let awaited_by: Rc<RefCell<Option<Rc<Task>>>> = Rc::default();
@@ -87,17 +94,19 @@ impl Activation {
             let place = parent.enter_section();
             let activation = Rc::clone(self);
             let awaited_by = Rc::clone(&awaited_by);
-            self.spawn(async move {
+            let pin = self.pin(PinKind::Section, Some(Location::caller()));
+            self.spawn_pinned(pin, async move {
                 let kept = place.await;
                 let section = kept.open_section();
+                let task = Task::sharing(event, connections, Rc::clone(&section));
                 let code = Gated::new(
                     Rc::clone(&activation),
-                    Task::new(Rc::clone(&section)),
-                    callback,
+                    Rc::clone(&task),
+                    catching(task, callback),
                 );
                 let value = match activation.within_the_limit(code).await {
                     Ok(value) => value,
-                    Err(error) => return activation.reset(error.with_reset()),
+                    Err(error) => return activation.reset_by_code(error.with_reset()),
                 };
                 // Sections that the callback asked for and did not await belong to this one: it ends after them (BCW-3).
                 let last = section.enter_section().await;
@@ -108,7 +117,7 @@ impl Activation {
                     && kept.is_for(&task.scope)
                 {
                     // The one who awaits goes on before any event that waits (C-9): the lock is handed to him.
-                    *task.handed_over.borrow_mut() = Some(kept);
+                    task.hand_over(kept);
                 }
             });
         }

@@ -1,19 +1,18 @@
-//! What an object's code is given: its [`State`], and time.
+//! What an object's code is given: its [`State`], and the time. Its timers are in [`delay`](super::delay).
 
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
+    panic::Location,
     rc::{Rc, Weak},
-    task::{Context, Poll},
-    time::Duration,
 };
 
 use super::{
     Activation,
-    turn::{Gated, Task, Turn},
+    pins::PinKind,
+    turn::{Background, Gated, Task, Turn, catching},
 };
-use crate::{Env, Error, ObjectId, Result, Storage, platform::LocalBoxFuture};
+use crate::{Env, Error, ObjectId, Result, Storage, instrument::point, platform::WallTime};
 
 /// The object's side of the runtime: who it is, what it stores, what it wants done in the background.
 ///
@@ -73,6 +72,7 @@ impl State {
     ///     count // set before the first event runs
     /// }
     /// ```
+    #[track_caller]
     pub fn block_concurrency_while<T, F>(
         &self,
         callback: F,
@@ -84,17 +84,49 @@ impl State {
         self.activation().block_concurrency_while(callback)
     }
 
-    /// Lets `task` run on after the event that started it. The object does not hibernate before it is done; nobody waits for it.
+    /// Lets `task` run on after the event that started it. The object does not hibernate before it is done; nobody waits for it (E-1).
+    ///
+    /// It has no time limit of its own (E-2). It keeps the object from being evicted, too, but for fifteen minutes at most (L-11).
+    ///
+    /// It begins in this turn, when the code that calls this waits or is over: what it writes before it waits for something that is not
+    /// storage is committed together with the turn's other writes.
     ///
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
+    #[track_caller]
     pub fn wait_until(&self, task: impl Future<Output = ()> + 'static) {
         let activation = self.activation();
-        let scope = Turn::current().map_or_else(
+        let turn = Turn::current().filter(|turn| Rc::ptr_eq(&turn.activation, &activation));
+        let scope = turn.as_ref().map_or_else(
             || Rc::clone(&activation.input),
             |turn| Rc::clone(&turn.task.scope),
         );
-        activation.spawn(Gated::new(Rc::clone(&activation), Task::new(scope), task));
+        let part_of = Task::new(scope);
+        let code = catching(Rc::clone(&part_of), async move {
+            task.await;
+            Ok(())
+        });
+        let label = Rc::clone(&activation.label);
+        let background = Background {
+            pin: activation.pin(PinKind::WaitUntil, Some(Location::caller())),
+            task: part_of,
+            code: Box::pin(async move {
+                if let Err(error) = code.await {
+                    // Nobody waits for it: it is noted, and that is all (E-3).
+                    point!(
+                        "background_failed",
+                        object = &*label,
+                        error = error.message()
+                    );
+                }
+            }),
+        };
+        if turn.is_some() {
+            activation.begin_in_this_turn(background);
+        } else {
+            let Background { pin, task, code } = background;
+            activation.spawn_pinned(pin, Gated::new(Rc::clone(&activation), task, code));
+        }
     }
 
     /// Resets the object: nothing uncommitted survives, every call in flight fails with `reason` (E-6). The code that calls this
@@ -103,12 +135,30 @@ impl State {
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
     pub async fn abort(&self, reason: Option<&str>) -> std::convert::Infallible {
-        let text = reason.unwrap_or("Application called abort() to reset Durable Object.");
-        self.activation().reset(Error::from(text).with_reset());
+        let text = reason.unwrap_or(ABORTED);
+        self.activation()
+            .reset_by_code(Error::from(text).with_reset());
         std::future::pending().await
     }
 
-    fn activation(&self) -> Rc<Activation> {
+    /// [`abort`](Self::abort) with options.
+    ///
+    /// # Panics
+    /// If the activation has ended; its code does not run any more then.
+    pub async fn abort_with_options(
+        &self,
+        reason: Option<&str>,
+        options: AbortOptions,
+    ) -> std::convert::Infallible {
+        if options.retry_alarm == Some(false) {
+            let text = reason.unwrap_or(ABORTED);
+            self.activation()
+                .abort_without_retry(Error::from(text).with_reset());
+        }
+        self.abort(reason).await
+    }
+
+    pub(crate) fn activation(&self) -> Rc<Activation> {
         self.activation
             .upgrade()
             .expect("an object's code runs only while its activation lives")
@@ -121,6 +171,17 @@ impl fmt::Debug for State {
             .field("id", &self.id)
             .finish_non_exhaustive()
     }
+}
+
+/// The original's text for an abort without a reason.
+pub(super) const ABORTED: &str = "Application called abort() to reset Durable Object.";
+
+/// Options of [`State::abort_with_options`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AbortOptions {
+    /// Whether an alarm whose handler is running fires again: it does unless this says no, and the run counts as failed (E-8). With `Some(false)`
+    /// it is removed, also if another event calls `abort`.
+    pub retry_alarm: Option<bool>,
 }
 
 /// The time that an object's code sees: it stands still during a turn (G-2).
@@ -137,57 +198,15 @@ impl Date {
         Self(turn.activation.turn_began_at.get().as_millis())
     }
 
+    pub(crate) fn at(time: WallTime) -> Self {
+        Self(time.as_millis())
+    }
+
     /// Milliseconds since 1970-01-01T00:00Z.
     ///
     /// # Panics
     /// If the clock stands before 1970.
     pub fn as_millis(&self) -> u64 {
         u64::try_from(self.0).expect("the wall clock stands after 1970")
-    }
-}
-
-/// Waits in an object's code. While it waits other events may run, and the object does not hibernate.
-///
-/// # Example
-/// ```
-/// # use std::time::Duration;
-/// # use dormouse::Delay;
-/// # async fn example() {
-/// Delay::from(Duration::from_millis(100)).await;
-/// # }
-/// ```
-pub struct Delay {
-    duration: Duration,
-    timer: Option<LocalBoxFuture<'static, ()>>,
-}
-
-impl From<Duration> for Delay {
-    fn from(duration: Duration) -> Self {
-        Self {
-            duration,
-            timer: None,
-        }
-    }
-}
-
-impl fmt::Debug for Delay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Delay").field(&self.duration).finish()
-    }
-}
-
-impl Future for Delay {
-    type Output = ();
-
-    /// # Panics
-    /// Outside an object's code: there is no other clock to ask.
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let duration = self.duration;
-        let timer = self.timer.get_or_insert_with(|| {
-            let turn = Turn::current().expect("a Delay is awaited in an object's code");
-            let clock = &turn.activation.node.platform.clock;
-            clock.sleep_until(clock.now() + duration)
-        });
-        timer.as_mut().poll(cx)
     }
 }

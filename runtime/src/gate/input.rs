@@ -22,7 +22,8 @@ pub(crate) const SECTION_DEPTH_MAX: usize = 64;
 /// The gate of an activation, or of a critical section in it.
 pub(crate) struct InputGate {
     depth: usize,
-    locked: Cell<bool>,
+    /// How many copies of its lock there are; none, and the next one is let in.
+    locks: Cell<usize>,
     /// Sections that wait to begin; they go first.
     sections: RefCell<VecDeque<Rc<Waiter>>>,
     /// Events that wait for a turn.
@@ -61,11 +62,18 @@ impl InputGate {
     fn at_depth(depth: usize) -> Rc<Self> {
         Rc::new(Self {
             depth,
-            locked: Cell::new(false),
+            locks: Cell::new(0),
             sections: RefCell::default(),
             events: RefCell::default(),
             adopted_by: RefCell::default(),
         })
+    }
+
+    /// Nobody holds it, and nobody waits for it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.locks.get() == 0
+            && self.events.borrow().is_empty()
+            && self.sections.borrow().is_empty()
     }
 
     /// How many sections this gate is nested in.
@@ -92,7 +100,7 @@ impl InputGate {
     }
 
     /// The gate that counts for this scope: itself, or that of the parent which adopted it.
-    fn in_force(self: &Rc<Self>) -> Rc<Self> {
+    pub(crate) fn in_force(self: &Rc<Self>) -> Rc<Self> {
         let mut gate = Rc::clone(self);
         loop {
             let parent = gate.adopted_by.borrow().clone();
@@ -104,7 +112,7 @@ impl InputGate {
     }
 
     fn let_next_in(self: &Rc<Self>) {
-        while !self.locked.get() {
+        while self.locks.get() == 0 {
             let next = self
                 .sections
                 .borrow_mut()
@@ -114,7 +122,7 @@ impl InputGate {
             if waiter.state.get() == Waiting::Gone {
                 continue;
             }
-            self.locked.set(true);
+            self.locks.set(1);
             waiter.state.set(Waiting::Granted);
             *waiter.granted_by.borrow_mut() = Some(Rc::clone(self));
             let waker = waiter.waker.borrow_mut().take();
@@ -126,6 +134,12 @@ impl InputGate {
 }
 
 impl Lock {
+    /// A second lock of the same turn: nothing is let in before both are gone.
+    pub(crate) fn share(&self) -> Self {
+        self.0.locks.set(self.0.locks.get() + 1);
+        Self(Rc::clone(&self.0))
+    }
+
     /// Opens a critical section that keeps this lock: the gate for everything inside it.
     pub(crate) fn open_section(&self) -> Rc<InputGate> {
         InputGate::at_depth(self.0.depth + 1)
@@ -153,8 +167,10 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        self.0.locked.set(false);
-        self.0.in_force().let_next_in();
+        self.0.locks.set(self.0.locks.get() - 1);
+        if self.0.locks.get() == 0 {
+            self.0.in_force().let_next_in();
+        }
     }
 }
 
@@ -246,6 +262,18 @@ mod tests {
             granted(&mut section.enter()).is_some(),
             "the ended section forwards to its parent"
         );
+    }
+
+    #[test]
+    fn nothing_is_let_in_before_every_copy_of_the_lock_is_gone() {
+        let gate = InputGate::new();
+        let turn = granted(&mut gate.enter()).expect("free");
+        let copy = turn.share();
+        let mut next = gate.enter();
+        drop(turn);
+        assert!(granted(&mut next).is_none());
+        drop(copy);
+        assert!(granted(&mut next).is_some());
     }
 
     #[test]

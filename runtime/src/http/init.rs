@@ -55,6 +55,18 @@ impl From<&[u8]> for Body {
     }
 }
 
+/// What becomes of a redirect that a request is answered with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RequestRedirect {
+    /// Refused: it makes no sense where the runtime stands.
+    Error,
+    /// The caller's side follows it, to the same object (FT-6).
+    #[default]
+    Follow,
+    /// The caller gets it.
+    Manual,
+}
+
 /// Options of [`Request::new_with_init`](super::Request::new_with_init).
 #[derive(Clone, Debug, Default)]
 pub struct RequestInit {
@@ -64,6 +76,8 @@ pub struct RequestInit {
     pub headers: Headers,
     /// The method.
     pub method: Method,
+    /// What becomes of a redirect.
+    pub redirect: RequestRedirect,
 }
 
 impl RequestInit {
@@ -81,6 +95,12 @@ impl RequestInit {
     /// Sets the method.
     pub fn with_method(&mut self, method: Method) -> &mut Self {
         self.method = method;
+        self
+    }
+
+    /// Sets what becomes of a redirect.
+    pub fn with_redirect(&mut self, redirect: RequestRedirect) -> &mut Self {
+        self.redirect = redirect;
         self
     }
 

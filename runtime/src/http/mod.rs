@@ -8,7 +8,7 @@
 //! In: what a caller builds, or what the `server` module read from the wire. Out: the same types, after
 //! `Request::received` and `Response::checked`, which every hop to or from an object goes through.
 //!
-//! Deliberately absent: streams, form data, sockets, `cf` properties, CORS helpers and redirects that are followed.
+//! Deliberately absent: streams, form data, sockets, `cf` properties and CORS helpers.
 
 mod headers;
 mod init;
@@ -17,7 +17,7 @@ mod request;
 mod response;
 
 pub use headers::Headers;
-pub use init::{Body, RequestInit};
+pub use init::{Body, RequestInit, RequestRedirect};
 pub use method::Method;
 pub use request::Request;
 pub use response::{Response, ResponseBody, ResponseBuilder};

@@ -3,12 +3,14 @@
 //! The two are one type with two behaviours. A built one has headers that can be changed; a received one has not, and
 //! tells the length of its body. `Request::received` makes the second of the first and stands on every way to an object.
 
+mod redirect;
+
 use std::cell::Cell;
 
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{BODY_USED, Headers, Method, RequestInit};
+use super::{BODY_USED, Headers, Method, RequestInit, RequestRedirect};
 use crate::{Error, Result};
 
 /// An HTTP request to an object.
@@ -26,7 +28,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub struct Request {
     method: Method,
-    /// Absolute, `http` or `https`, without a fragment.
+    /// Absolute, `http` or `https`, without a fragment and without credentials.
     url: Url,
     /// The path of `url`, unless the author changed it: the copy is his.
     path: String,
@@ -34,6 +36,7 @@ pub struct Request {
     body: Option<Vec<u8>>,
     body_used: Cell<bool>,
     origin: Origin,
+    redirect: RequestRedirect,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,15 +61,25 @@ impl Request {
             body: None,
             body_used: Cell::new(false),
             origin: Origin::Built,
+            redirect: RequestRedirect::Follow,
         })
     }
 
     /// A request with a method, headers and body.
     ///
     /// # Errors
-    /// Those of [`new`](Self::new), and `TypeError: Request with a GET or HEAD method cannot have a body.`
+    /// Those of [`new`](Self::new), `TypeError: Request with a GET or HEAD method cannot have a body.`, and a `TypeError` for
+    /// [`RequestRedirect::Error`].
     pub fn new_with_init(uri: &str, init: &RequestInit) -> Result<Self> {
         let mut request = Self::new(uri, init.method)?;
+        if init.redirect == RequestRedirect::Error {
+            // Exact text of the original (api/http.c++).
+            return Err(Error::type_error(
+                "Invalid redirect value, must be one of \"follow\" or \"manual\" (\"error\" won't be implemented since it does \
+                 not make sense at the edge; use \"manual\" and check the response status code).",
+            ));
+        }
+        request.redirect = init.redirect;
         request.headers = init.headers.clone();
         if let Some(body) = &init.body {
             if matches!(init.method, Method::Get | Method::Head) {
@@ -137,6 +150,12 @@ impl Request {
         }
         // The body stays in its place, emptied: whether there was one still decides what a clone may do.
         Ok(self.body.as_mut().map(std::mem::take).unwrap_or_default())
+    }
+
+    /// It asks for a WebSocket (FT-8).
+    pub(crate) fn upgrades(&self) -> bool {
+        let header = self.headers.get("upgrade");
+        header.is_ok_and(|value| value.is_some_and(|value| value.eq_ignore_ascii_case("websocket")))
     }
 
     /// The headers.
@@ -221,6 +240,7 @@ impl Request {
             path: self.url.path().to_owned(),
             url: self.url.clone(),
             method: self.method,
+            redirect: self.redirect,
         })
     }
 
@@ -241,6 +261,7 @@ impl Request {
             path: self.url.path().to_owned(),
             url: self.url.clone(),
             method: self.method,
+            redirect: self.redirect,
         })
     }
 
@@ -263,11 +284,18 @@ impl Request {
             body_used: Cell::new(false),
             path: self.url.path().to_owned(),
             origin: Origin::Received,
+            // Passed on as it is, it brings a redirect back to whoever sent it (FT-3).
+            redirect: RequestRedirect::Manual,
             ..self
         })
     }
 
     /// A request needs its body whole to become another one.
+    /// About how many bytes it takes while it waits.
+    pub(crate) fn about_bytes(&self) -> usize {
+        self.url.as_str().len() + self.body.as_ref().map_or(0, Vec::len)
+    }
+
     fn check_unused(&self) -> Result<()> {
         if self.body.is_some() && self.body_used.get() {
             // Exact text of the original (api/http.c++).
@@ -286,6 +314,9 @@ fn absolute_url(uri: &str) -> Result<Url> {
         return Err(Error::type_error(format!("Fetch API cannot load: {uri}")));
     }
     url.set_fragment(None);
+    // Recorded: an object sees no credentials. Neither call can fail for a URL with a host, which these two schemes have.
+    let without_credentials = url.set_username("").and(url.set_password(None));
+    debug_assert_eq!(without_credentials, Ok(()));
     Ok(url)
 }
 
@@ -312,6 +343,32 @@ mod tests {
             Ok("https://host/b/c?d".to_owned())
         );
         assert_eq!(request.path(), "/b/c");
+    }
+
+    #[test]
+    fn a_url_loses_its_credentials() {
+        let request = Request::new("https://user:pw@Host.Example:8443/", Method::Get);
+        let url = request.and_then(|request| request.url());
+        assert_eq!(
+            url.map(String::from),
+            Ok("https://host.example:8443/".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_request_that_is_passed_on_brings_redirects_back() {
+        let received = post("x").received().expect("an unread body");
+        assert!(received.redirects().is_none());
+        let mut init = RequestInit::new();
+        init.with_redirect(RequestRedirect::Manual);
+        let manual = Request::new_with_init("http://object/", &init).expect("a valid request");
+        assert!(manual.redirects().is_none());
+        init.with_redirect(RequestRedirect::Error);
+        let refused = refusal(Request::new_with_init("http://object/", &init));
+        assert!(
+            refused.starts_with("TypeError: Invalid redirect value"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //! The builders take any status, as those of workers-rs do, because the original objects only when the response is
 //! handed over. `Response::checked` is that moment and stands on every way out of an object.
 
+use std::rc::Rc;
+
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::Headers;
-use crate::{Error, Result};
+use crate::{Error, Result, WebSocket, platform::Spawn};
 
 /// What a response carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +87,17 @@ impl Response {
         Ok(ResponseBuilder::new().body(body))
     }
 
+    /// Answers a request for a WebSocket with one half of a pair, with status 101. The half is the caller's when the response has left (FT-8).
+    ///
+    /// # Errors
+    /// None; the signature is that of workers-rs. Whether the socket may be given away is seen when the response leaves.
+    pub fn from_websocket(websocket: WebSocket) -> Result<Self> {
+        Ok(ResponseBuilder::new()
+            .with_status(101)
+            .with_websocket(websocket)
+            .empty())
+    }
+
     /// Sends the caller to `url`, with status 302.
     pub fn redirect(url: Url) -> Result<Self> {
         Self::redirect_with_status(url, 302)
@@ -114,6 +127,7 @@ impl Response {
         let init = ResponseBuilder {
             status_code,
             headers: headers.into_immutable(),
+            websocket: None,
         };
         Ok(init.empty())
     }
@@ -168,6 +182,30 @@ impl Response {
         self
     }
 
+    /// The socket, if the object answered with one. It has to be accepted, or returned further up.
+    pub fn websocket(self) -> Option<WebSocket> {
+        self.init.websocket
+    }
+
+    /// The socket, if it has one.
+    #[cfg(feature = "server")]
+    pub(crate) fn socket(&self) -> Option<&WebSocket> {
+        self.init.websocket.as_ref()
+    }
+
+    /// The same response with this socket in place of its own.
+    pub fn with_websocket(mut self, websocket: Option<WebSocket>) -> Self {
+        self.init.websocket = websocket;
+        self
+    }
+
+    /// Its socket, if it has one, has come to `holder`, whose tasks run at `home`.
+    pub(crate) fn reached(&self, holder: &str, home: Rc<dyn Spawn>) {
+        if let Some(websocket) = &self.init.websocket {
+            websocket.reached(holder, home);
+        }
+    }
+
     /// The headers.
     pub fn headers(&self) -> &Headers {
         &self.init.headers
@@ -184,26 +222,46 @@ impl Response {
     }
 
     /// A second response like this one.
+    ///
+    /// # Errors
+    /// `WebSockets cannot be cloned`
     pub fn cloned(&mut self) -> Result<Self> {
+        if self.init.websocket.is_some() {
+            return Err(Error::from("WebSockets cannot be cloned")); // exact text of workers-rs
+        }
         Ok(Self {
             body: self.body.clone(),
             init: self.init.clone(),
         })
     }
 
-    /// This response as the caller gets it, if it may leave the object (FT-7).
+    /// Without its body: what `HEAD` is answered with.
+    pub(crate) fn without_body(mut self) -> Self {
+        self.body = ResponseBody::Empty;
+        self
+    }
+
+    /// This response as the caller gets it, if it may leave the object (FT-7, FT-8). Only a request that `upgrades` may be answered with a socket.
     ///
     /// # Errors
+    /// `RangeError: Responses with a WebSocket must have status code 101.`,
+    /// `TypeError: Worker tried to return a WebSocket in a response to a request which did not contain the header "Upgrade: websocket".`,
     /// `RangeError: Responses may only be constructed with status codes in the range 200 to 599, inclusive.` or
     /// `TypeError: Response with null body status (101, 204, 205, or 304) cannot have a body.`
-    pub(crate) fn checked(mut self) -> Result<Self> {
+    pub(crate) fn checked(mut self, upgrades: bool) -> Result<Self> {
         // Exact texts of the original (api/http.c++).
-        if !(200..=599).contains(&self.init.status_code) {
+        if self.init.websocket.is_some() {
+            if self.init.status_code != 101 {
+                return Err(Error::range_error(
+                    "Responses with a WebSocket must have status code 101.",
+                ));
+            }
+        } else if !(200..=599).contains(&self.init.status_code) {
             return Err(Error::range_error(
                 "Responses may only be constructed with status codes in the range 200 to 599, inclusive.",
             ));
         }
-        if matches!(self.init.status_code, 204 | 205 | 304) {
+        if matches!(self.init.status_code, 101 | 204 | 205 | 304) {
             match &self.body {
                 ResponseBody::Body(bytes) if !bytes.is_empty() => {
                     return Err(Error::type_error(
@@ -214,6 +272,12 @@ impl Response {
                 ResponseBody::Body(_) | ResponseBody::Empty => self.body = ResponseBody::Empty,
             }
         }
+        if self.init.websocket.is_some() && !upgrades {
+            return Err(Error::type_error(
+                "Worker tried to return a WebSocket in a response to a request which did not contain the header \"Upgrade: websocket\".",
+            ));
+        }
+        self.init.websocket = self.init.websocket.map(WebSocket::given_away);
         Ok(self)
     }
 }
@@ -233,6 +297,7 @@ impl Response {
 pub struct ResponseBuilder {
     status_code: u16,
     headers: Headers,
+    websocket: Option<WebSocket>,
 }
 
 impl Default for ResponseBuilder {
@@ -240,6 +305,7 @@ impl Default for ResponseBuilder {
         Self {
             status_code: 200,
             headers: Headers::new(),
+            websocket: None,
         }
     }
 }
@@ -269,6 +335,12 @@ impl ResponseBuilder {
     pub fn with_header(self, key: &str, value: &str) -> Result<Self> {
         self.headers.set(key, value)?;
         Ok(self)
+    }
+
+    /// Answers with this socket; see [`Response::from_websocket`].
+    pub fn with_websocket(mut self, websocket: WebSocket) -> Self {
+        self.websocket = Some(websocket);
+        self
     }
 
     /// A response of these bytes.
@@ -376,7 +448,12 @@ mod tests {
     fn only_statuses_from_200_to_599_leave() {
         for status in [0, 101, 199, 600] {
             assert_eq!(
-                refusal(Response::builder().with_status(status).empty().checked()),
+                refusal(
+                    Response::builder()
+                        .with_status(status)
+                        .empty()
+                        .checked(false)
+                ),
                 "RangeError: Responses may only be constructed with status codes in the range 200 to 599, inclusive."
             );
         }
@@ -385,7 +462,7 @@ mod tests {
                 Response::builder()
                     .with_status(status)
                     .empty()
-                    .checked()
+                    .checked(false)
                     .is_ok()
             );
         }
@@ -396,12 +473,12 @@ mod tests {
         for status in [204, 205, 304] {
             let response = Response::builder().with_status(status);
             assert_eq!(
-                refusal(response.clone().fixed(vec![1]).checked()),
+                refusal(response.clone().fixed(vec![1]).checked(false)),
                 "TypeError: Response with null body status (101, 204, 205, or 304) cannot have a body."
             );
             let response = response
                 .fixed(Vec::new())
-                .checked()
+                .checked(false)
                 .expect("no bytes are no body");
             assert_eq!(response.body(), &ResponseBody::Empty);
         }

@@ -9,6 +9,7 @@ use std::{cell::RefCell, fmt, rc::Rc};
 use super::id::RawId;
 use crate::{
     Error, Result,
+    alarm::Key,
     handler::{Invocation, Reply},
     node::Session,
     platform::{Leg, Link, LocalBoxFuture, Lost},
@@ -36,6 +37,20 @@ impl ObjectAddress {
             class,
             id,
             label: label.into(),
+        }
+    }
+
+    /// The same object, called otherwise: as those who know its name call it.
+    pub(crate) fn called(mut self, label: Rc<str>) -> Self {
+        self.label = label;
+        self
+    }
+
+    /// Under which its alarm stands in the scheduler's index.
+    pub(crate) fn alarm_key(&self) -> Key {
+        Key {
+            class: Rc::clone(&self.class),
+            id: self.id.bytes(),
         }
     }
 

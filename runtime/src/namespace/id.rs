@@ -67,6 +67,14 @@ impl NamespaceKey {
     pub(crate) fn parse(&self, hex: &str) -> Result<RawId> {
         let bytes = bytes_from_hex(hex)
             .ok_or_else(|| Error::type_error("Invalid Durable Object ID: must be 64 hex digits"))?;
+        self.recognise(bytes)
+    }
+
+    /// The id with these bytes; it carries no name.
+    ///
+    /// # Errors
+    /// `TypeError` if it is no id of this namespace.
+    pub(crate) fn recognise(&self, bytes: [u8; 2 * HALF]) -> Result<RawId> {
         let jurisdiction = std::iter::once(None)
             .chain(Jurisdiction::ALL.map(Some))
             .find(|&jurisdiction| self.made(&bytes, jurisdiction))
@@ -190,6 +198,10 @@ pub struct RawId {
 }
 
 impl RawId {
+    pub(crate) fn bytes(&self) -> [u8; 2 * HALF] {
+        self.bytes
+    }
+
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }

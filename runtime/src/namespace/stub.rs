@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::Future,
     marker::PhantomData,
+    panic::Location,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -19,11 +20,13 @@ use super::{
 };
 use crate::{
     Error, Request, Response, Result, Value,
+    activation::{note_superseded_output, pins::PinKind, turn::Turn},
     gate::output::OutputGate,
-    handler::{Invocation, Reply},
+    handler::{Invocation, Reply, check_message_size},
     instrument::point,
+    platform::{LocalBoxFuture, Spawn},
     storage::ActivationStorage,
-    value,
+    value::{self, serialized_size_of_arguments},
 };
 
 /// Who makes calls: a client, or an object whose calls wait at its output gate.
@@ -85,17 +88,26 @@ impl Stub {
     /// Sends an HTTP request to the object. The URL's host needs not exist.
     ///
     /// # Errors
-    /// What the object's handler failed with (as an error, not as a response: FT-10), or why the object could not answer.
+    /// What the object's handler failed with (as an error, not as a response: FT-10), or why the object could not answer. Redirects are
+    /// followed, to this object, unless the request says otherwise (FT-6): `TypeError: Too many redirects.` after twenty of them.
+    #[track_caller]
     pub fn fetch_with_request(
         &self,
         request: Request,
     ) -> impl Future<Output = Result<Response>> + use<> {
-        let reply = self.send(request.received().map(Invocation::Fetch));
+        let redirects = request.redirects();
+        let connection = self.connection();
+        let reply = connection.send(request.received().map(Invocation::Fetch));
         async move {
-            match settled(reply.await)? {
-                Reply::Response(response) => Ok(response),
-                Reply::Value(_) => unreachable!("a fetch is answered by a response"),
+            let mut response = responded(reply).await?;
+            let Some(mut redirects) = redirects else {
+                return Ok(response);
+            };
+            while let Some(request) = redirects.next(&response)? {
+                let reply = connection.send(request.received().map(Invocation::Fetch));
+                response = responded(reply).await?;
             }
+            Ok(response)
         }
     }
 
@@ -103,16 +115,20 @@ impl Stub {
     ///
     /// # Errors
     /// `url` is not absolute; else as for [`fetch_with_request`](Self::fetch_with_request).
+    #[track_caller]
     pub fn fetch_with_str(&self, url: &str) -> impl Future<Output = Result<Response>> + use<> {
-        let sent =
-            Request::new(url, crate::Method::Get).map(|request| self.fetch_with_request(request));
+        let sent = match Request::new(url, crate::Method::Get) {
+            Ok(request) => Ok(self.fetch_with_request(request)),
+            Err(error) => Err(error),
+        };
         async move { sent?.await }
     }
 
     /// Calls a method by name, for those who have no typed stub. The arguments travel by value.
     ///
     /// # Errors
-    /// What the method failed with, or why the object could not answer.
+    /// What the method failed with, or why the object could not answer; if arguments or result take more than 32 MiB (RP-14).
+    #[track_caller]
     pub fn call_with(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<Value> {
         self.call_typed(method, arguments)
     }
@@ -121,10 +137,14 @@ impl Stub {
     ///
     /// # Errors
     /// What the method failed with, why the object could not answer, or that the result is no `T`.
+    #[track_caller]
     pub fn call_typed<T>(&self, method: &str, arguments: Result<Vec<Value>>) -> RpcCall<T> {
-        let invocation = arguments.map(|arguments| Invocation::Call {
-            method: method.to_owned(),
-            arguments,
+        let invocation = arguments.and_then(|arguments| {
+            check_message_size(serialized_size_of_arguments(&arguments))?;
+            Ok(Invocation::Call {
+                method: method.to_owned(),
+                arguments,
+            })
         });
         RpcCall {
             reply: self.send(invocation),
@@ -132,6 +152,41 @@ impl Stub {
         }
     }
 
+    #[track_caller]
+    fn send(&self, invocation: Result<Invocation>) -> oneshot::Receiver<Result<Reply>> {
+        self.connection().send(invocation)
+    }
+
+    #[track_caller]
+    fn connection(&self) -> Connection {
+        let caller = Rc::clone(&self.caller);
+        let channel = Rc::clone(self.channel.get_or_init(|| {
+            Rc::new(Channel::new(
+                Rc::clone(&caller.host),
+                &caller.label,
+                self.address.clone(),
+            ))
+        }));
+        Connection {
+            caller,
+            channel,
+            label: Rc::clone(self.address.label()),
+            made_at: Location::caller(),
+        }
+    }
+}
+
+/// What a call needs of its stub, which may be gone before the call is over.
+struct Connection {
+    caller: Rc<Caller>,
+    channel: Rc<Channel>,
+    /// How the object is called.
+    label: Rc<str>,
+    /// Where in the caller's code the call is made.
+    made_at: &'static Location<'static>,
+}
+
+impl Connection {
     fn send(&self, invocation: Result<Invocation>) -> oneshot::Receiver<Result<Reply>> {
         let (answer, reply) = oneshot::channel();
         let invocation = match invocation {
@@ -141,37 +196,76 @@ impl Stub {
                 return reply;
             }
         };
-        let caller = Rc::clone(&self.caller);
-        let channel = Rc::clone(self.channel.get_or_init(|| {
-            Rc::new(Channel::new(
-                Rc::clone(&caller.host),
-                &caller.label,
-                self.address.clone(),
-            ))
-        }));
+        let (caller, channel) = (Rc::clone(&self.caller), Rc::clone(&self.channel));
         // Sampled now: the call waits for the writes made before it, not for later ones (GATE-10).
         let gate = caller
             .gate
             .as_ref()
             .map(|gate| (gate.output.pass(), gate.storage.confirmed_batch()));
+        // Awaited or not, its answer comes back into the object, which stays in memory until then (L-8).
+        let of_object = Turn::current().filter(|_| gate.is_some()).map(|turn| {
+            let to = PinKind::Call(Rc::clone(&self.label));
+            let place = turn
+                .task
+                .connections
+                .enter(turn.activation.node.limits.outgoing_calls_max);
+            let pin = turn.activation.pin(to, Some(self.made_at));
+            (pin, place, Rc::downgrade(&turn.activation))
+        });
         let host = Rc::clone(&caller.host);
         host.spawn(Box::pin(async move {
+            let of_object = match of_object {
+                Some((pin, place, activation)) => Some((pin, place.await, activation)),
+                None => None,
+            };
             if let Some((gate, batch)) = gate {
                 if let Err(error) = gate.await {
                     let _ = answer.send(Err(error)); // the caller is being reset
                     return;
                 }
-                point!(
-                    "output",
-                    object = &*caller.label,
-                    what = "call",
-                    batch = batch,
-                    ok = true
-                );
+                let activation = of_object
+                    .as_ref()
+                    .and_then(|(_, _, caller)| caller.upgrade());
+                if activation.is_some_and(|caller| caller.is_superseded()) {
+                    note_superseded_output(&caller.label, "call", batch, true);
+                } else {
+                    point!(
+                        "output",
+                        object = &*caller.label,
+                        what = "call",
+                        batch = batch,
+                        ok = true
+                    );
+                }
             }
-            let _ = answer.send(channel.call(invocation).await); // the caller may not wait any more
+            let reply = channel.call(invocation).await;
+            if let Ok(Reply::Response(response)) = &reply {
+                let home = Rc::new(BesideTheCaller(Rc::clone(&caller.host)));
+                response.reached(&caller.label, home);
+            }
+            let _ = answer.send(reply); // the caller may not wait any more
+            if let Some((pin, connection, _)) = of_object {
+                drop(connection);
+                pin.release();
+            }
         }));
         reply
+    }
+}
+
+async fn responded(reply: oneshot::Receiver<Result<Reply>>) -> Result<Response> {
+    match settled(reply.await)? {
+        Reply::Response(response) => Ok(response),
+        Reply::Value(_) => unreachable!("a fetch is answered by a response"),
+    }
+}
+
+/// Where the tasks of a caller run.
+struct BesideTheCaller(Rc<dyn Host>);
+
+impl Spawn for BesideTheCaller {
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.0.spawn(task);
     }
 }
 

@@ -11,14 +11,38 @@ const NEWEST: &str = "2026-07-30";
 /// From this date on `deleteAll()` deletes the alarm, too (DEL-2).
 const DELETE_ALL_DELETES_ALARM_FROM: &str = "2026-02-24";
 
+/// From this date on the reason of a socket's closing has at most as many bytes as a frame takes (W-30).
+const CLOSE_REASON_LIMITED_FROM: &str = "2026-03-03";
+
+/// From this date on an `accept()`ed socket answers a Close by itself (W-29).
+const REPLIES_TO_CLOSE_FROM: &str = "2026-04-07";
+
+/// From this date on an error that crosses a call keeps its own name and properties (RP-21).
+const ERRORS_KEEP_EVERYTHING_FROM: &str = "2026-04-21";
+
 const DELETES_ALARM: &str = "delete_all_deletes_alarm";
 const PRESERVES_ALARM: &str = "delete_all_preserves_alarm";
+const CLOSE_REASON_LIMITED: &str = "websocket_close_reason_byte_limit";
+const REPLIES_TO_CLOSE: &str = "web_socket_auto_reply_to_close";
+const LEAVES_CLOSE_TO_CODE: &str = "web_socket_manual_reply_to_close";
+const ERRORS_KEEP_EVERYTHING: &str = "enhanced_error_serialization";
+const ERRORS_ARE_PLAIN: &str = "legacy_error_serialization";
 
 /// What a node's date and flags mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent changes, each with a flag of its own"
+)]
 pub(crate) struct Compatibility {
     /// `delete_all` removes the alarm as well (DEL-2).
     pub(crate) delete_all_deletes_alarm: bool,
+    /// A socket's `close` refuses a reason of more than 123 bytes (W-30).
+    pub(crate) websocket_close_reason_byte_limit: bool,
+    /// An `accept()`ed socket answers a Close by itself; one that can hibernate never does (W-29).
+    pub(crate) web_socket_auto_reply_to_close: bool,
+    /// Errors reach callers with their own names and properties (RP-21).
+    pub(crate) errors_keep_everything: bool,
 }
 
 impl Default for Compatibility {
@@ -37,7 +61,15 @@ impl Compatibility {
                 found: date.to_owned(),
             });
         }
-        let known = [DELETES_ALARM, PRESERVES_ALARM];
+        let known = [
+            DELETES_ALARM,
+            PRESERVES_ALARM,
+            CLOSE_REASON_LIMITED,
+            REPLIES_TO_CLOSE,
+            LEAVES_CLOSE_TO_CODE,
+            ERRORS_KEEP_EVERYTHING,
+            ERRORS_ARE_PLAIN,
+        ];
         if let Some(unknown) = flags.iter().find(|flag| !known.contains(&flag.as_str())) {
             return Err(StartError::CompatibilityFlag {
                 found: unknown.clone(),
@@ -45,19 +77,33 @@ impl Compatibility {
             });
         }
         let set = |name: &str| flags.iter().any(|flag| flag == name);
-        let delete_all_deletes_alarm = match (set(DELETES_ALARM), set(PRESERVES_ALARM)) {
-            (true, true) => {
-                return Err(StartError::CompatibilityFlagsContradict {
-                    first: DELETES_ALARM.to_owned(),
-                    second: PRESERVES_ALARM.to_owned(),
-                });
-            }
-            (true, false) => true,
-            (false, true) => false,
-            (false, false) => date >= DELETE_ALL_DELETES_ALARM_FROM,
+        let choice = |on: &str, off: &str, from: &str| match (set(on), set(off)) {
+            (true, true) => Err(StartError::CompatibilityFlagsContradict {
+                first: on.to_owned(),
+                second: off.to_owned(),
+            }),
+            (true, false) => Ok(true),
+            (false, true) => Ok(false),
+            (false, false) => Ok(date >= from),
         };
         Ok(Self {
-            delete_all_deletes_alarm,
+            delete_all_deletes_alarm: choice(
+                DELETES_ALARM,
+                PRESERVES_ALARM,
+                DELETE_ALL_DELETES_ALARM_FROM,
+            )?,
+            websocket_close_reason_byte_limit: set(CLOSE_REASON_LIMITED)
+                || date >= CLOSE_REASON_LIMITED_FROM,
+            web_socket_auto_reply_to_close: choice(
+                REPLIES_TO_CLOSE,
+                LEAVES_CLOSE_TO_CODE,
+                REPLIES_TO_CLOSE_FROM,
+            )?,
+            errors_keep_everything: choice(
+                ERRORS_KEEP_EVERYTHING,
+                ERRORS_ARE_PLAIN,
+                ERRORS_KEEP_EVERYTHING_FROM,
+            )?,
         })
     }
 }
@@ -106,6 +152,37 @@ mod tests {
         assert!(!deletes_alarm(Some("2026-02-23"), &[]));
         assert!(deletes_alarm(Some("2024-01-01"), &[DELETES_ALARM]));
         assert!(!deletes_alarm(None, &[PRESERVES_ALARM]));
+    }
+
+    #[test]
+    fn sockets_change_on_the_days_of_their_changes() {
+        let of = |date: &str, flags: &[&str]| {
+            let flags: Vec<_> = flags.iter().map(|&flag| flag.to_owned()).collect();
+            let found = Compatibility::new(Some(date), &flags).expect("valid");
+            (
+                found.websocket_close_reason_byte_limit,
+                found.web_socket_auto_reply_to_close,
+            )
+        };
+        assert_eq!(of("2026-03-02", &[]), (false, false));
+        assert_eq!(of("2026-03-03", &[]), (true, false));
+        assert_eq!(of("2026-04-07", &[]), (true, true));
+        assert_eq!(of("2026-04-07", &[LEAVES_CLOSE_TO_CODE]), (true, false));
+        assert_eq!(of("2024-01-01", &[CLOSE_REASON_LIMITED]), (true, false));
+        assert_eq!(of("2024-01-01", &[REPLIES_TO_CLOSE]), (false, true));
+    }
+
+    #[test]
+    fn errors_keep_everything_from_the_day_of_the_change_on() {
+        let keep = |date: &str, flag: Option<&str>| {
+            let flags: Vec<_> = flag.into_iter().map(str::to_owned).collect();
+            let compatibility = Compatibility::new(Some(date), &flags).expect("valid");
+            compatibility.errors_keep_everything
+        };
+        assert!(keep("2026-04-21", None));
+        assert!(!keep("2026-04-20", None));
+        assert!(keep("2026-04-20", Some(ERRORS_KEEP_EVERYTHING)));
+        assert!(!keep("2026-04-21", Some(ERRORS_ARE_PLAIN)));
     }
 
     #[test]

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::{Disk, DiskError, OpenMode};
+use crate::{
+    AlarmIndexError,
+    platform::{Disk, DiskError, OpenMode},
+};
 
 /// The version of the folder's layout that this program writes and reads.
 const FOLDER_FORMAT: u32 = 1;
@@ -77,9 +80,21 @@ pub enum StartError {
         /// The other.
         second: String,
     },
+    /// The index of the alarms.
+    #[error(transparent)]
+    Alarms(AlarmIndexError),
     /// The disk refused.
     #[error("cannot use the data folder: {0}")]
     Disk(#[from] DiskError),
+}
+
+impl From<AlarmIndexError> for StartError {
+    fn from(error: AlarmIndexError) -> Self {
+        match error {
+            AlarmIndexError::Disk(error) => Self::Disk(error),
+            error => Self::Alarms(error),
+        }
+    }
 }
 
 impl Folder {

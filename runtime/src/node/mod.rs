@@ -1,14 +1,23 @@
 //! A node: one process that owns objects, their files and their activations.
 //!
 //! [`compatibility`] says which behaviour it shows, [`folder`] what is stored in its data folder beside the objects; [`router`] finds the
-//! one activation of an object.
+//! one activation of an object, also for its alarm ([`alarms`]); [`overload`] says when too much waits for it, [`sweep`] throws out what nobody calls
+//! and cannot sleep, [`update`] gives objects new code, [`stored`] looks into those that sleep. [`limits`] are the settings of all that, [`outside`]
+//! what can be done to a node by hand.
 
+mod alarms;
 mod compatibility;
 mod folder;
+mod limits;
+mod outside;
+mod overload;
 mod router;
+mod stored;
+mod sweep;
+mod update;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     fmt,
     rc::{Rc, Weak},
@@ -16,12 +25,17 @@ use std::{
 
 pub(crate) use compatibility::Compatibility;
 pub use folder::StartError;
+pub use overload::OverloadLimits;
 pub(crate) use router::Entry;
 pub use router::Session;
+pub use stored::StoredObject;
+pub(crate) use update::code_updated;
+pub use update::{CodeUpdate, UpdateError};
 
-use self::{folder::Folder, router::Router};
+use self::{folder::Folder, limits::Limits, outside::Next, router::Router};
 use crate::{
     DurableObject, Env, Error, Result,
+    alarm::Scheduler,
     gate::output::OutputGate,
     handler::Class,
     instrument::point,
@@ -31,9 +45,15 @@ use crate::{
         stub::{Caller, CallerGate},
     },
     object::{ObjectClass, RustClass},
-    platform::{Link, LocalBoxFuture, Platform},
-    storage::{ActivationStorage, History, Left, OBJECT_BYTES_MAX, StorageBackend, WAL_BYTES_MAX},
+    platform::{Instant, Link, LocalBoxFuture, Platform},
+    storage::{
+        ActivationStorage, History, Left, OBJECT_BYTES_MAX, StorageBackend, SyncFailures,
+        WAL_BYTES_MAX,
+    },
 };
+
+/// The scheduler's index is written anew when it has grown by this part of what an object's write-ahead log may grow by.
+const ALARM_INDEX_PART: u64 = 16;
 
 /// Declares what a node serves.
 ///
@@ -62,7 +82,11 @@ pub struct NodeBuilder {
     compatibility_date: Option<String>,
     compatibility_flags: Vec<String>,
     classes: Vec<Served>,
+    limits: Limits,
 }
+
+/// How many counts of nobody's may lie about before they are tidied up.
+const FORGOTTEN_COUNTS_MAX: usize = 1024;
 
 /// One class that a node serves.
 #[derive(Clone)]
@@ -87,6 +111,7 @@ impl Drop for Objects {
         for activation in self.0.router.activations() {
             activation.evict();
         }
+        self.0.router.drop_sockets();
     }
 }
 
@@ -94,6 +119,7 @@ impl Drop for Objects {
 pub(crate) struct NodeContext {
     pub(crate) platform: Platform,
     pub(crate) router: Router,
+    pub(crate) alarms: Rc<Scheduler>,
     /// The data folder was there already: this is not the node's first life.
     pub(crate) restarted: bool,
     pub(crate) wal_bytes_max: u64,
@@ -101,11 +127,23 @@ pub(crate) struct NodeContext {
     pub(crate) strict_storage: bool,
     pub(crate) history: History,
     pub(crate) compatibility: Compatibility,
+    pub(crate) limits: Limits,
+    started_at: Instant,
+    sweep_is_armed: Cell<bool>,
+    /// Counts the updates.
+    code_version: Cell<u64>,
+    /// What was asked for from outside, to be done to what comes next.
+    next: Next,
     bindings: Rc<Bindings>,
-    classes: BTreeMap<String, (Rc<dyn Class>, StorageBackend)>,
+    classes: RefCell<Classes>,
     /// Files of objects not in memory that this process knows to be durable, by path.
     durable: RefCell<BTreeSet<String>>,
+    /// Failures of syncs of the files that somebody has open, by path.
+    sync_failures: RefCell<BTreeMap<String, Weak<Cell<u64>>>>,
 }
+
+/// By binding.
+type Classes = BTreeMap<String, (Rc<dyn Class>, StorageBackend)>;
 
 impl NodeBuilder {
     /// A node that runs the objects of the script `worker`: the name is part of the default key of every namespace (ID-8).
@@ -119,6 +157,7 @@ impl NodeBuilder {
             compatibility_date: None,
             compatibility_flags: Vec::new(),
             classes: Vec::new(),
+            limits: Limits::default(),
         }
     }
 
@@ -160,15 +199,33 @@ impl NodeBuilder {
         self
     }
 
+    /// Serves the class of `T`'s name by `T` from now on, under the same binding and on the same storage: another version of its code, for
+    /// [`Node::update_code`].
+    ///
+    /// # Panics
+    /// If no class of that name is served.
+    #[must_use]
+    pub fn with_code_of<T: DurableObject + ObjectClass>(mut self) -> Self {
+        let name = T::CLASS_NAME;
+        let mut classes = self.classes.iter_mut();
+        let served = classes
+            .find(|served| served.class.name() == name)
+            .unwrap_or_else(|| panic!("no class `{name}` is served whose code could be another"));
+        served.class = Rc::new(RustClass::<T>::new());
+        self
+    }
+
     /// The day whose behaviour the objects expect, as `YYYY-MM-DD`; the newest behaviour unless set. It changes what `delete_all` does to
-    /// the alarm (DEL-2).
+    /// the alarm (DEL-2), how a socket's closing is answered and limited (W-29, W-30), and what of an error reaches its caller (RP-21).
     #[must_use]
     pub fn compatibility_date(mut self, date: impl Into<String>) -> Self {
         self.compatibility_date = Some(date.into());
         self
     }
 
-    /// Single points of behaviour, whatever the date: `delete_all_deletes_alarm`, `delete_all_preserves_alarm` (DEL-2).
+    /// Single points of behaviour, whatever the date: `delete_all_deletes_alarm`, `delete_all_preserves_alarm` (DEL-2),
+    /// `web_socket_auto_reply_to_close`, `web_socket_manual_reply_to_close` (W-29), `websocket_close_reason_byte_limit` (W-30),
+    /// `enhanced_error_serialization`, `legacy_error_serialization` (RP-21).
     #[must_use]
     pub fn compatibility_flags<F: Into<String>>(
         mut self,
@@ -215,11 +272,14 @@ impl NodeBuilder {
         self
     }
 
-    /// Starts the node on its platform: reads its data folder, or makes it. Objects start when they are called.
+    /// Starts the node on its platform: reads its data folder, or makes it. Objects start when they are called, or when their alarm is due.
     ///
     /// # Errors
     /// The folder belongs to another version, is damaged or cannot be used; two bindings have one name; the compatibility date is none or a
-    /// flag is unknown. Nothing is changed then.
+    /// flag is unknown; the index of alarms is damaged. Nothing is changed then.
+    ///
+    /// # Panics
+    /// On the real platform, outside of [`real::run`](crate::platform::real::run) or another `LocalSet`, if alarms are set.
     pub fn start(self, platform: Platform) -> Result<Node, StartError> {
         let compatibility = Compatibility::new(
             self.compatibility_date.as_deref(),
@@ -248,13 +308,17 @@ impl NodeBuilder {
             }
             classes.insert(class.name().to_owned(), (class, backend));
         }
+        let tail_bytes_max = usize::try_from(self.wal_bytes_max / ALARM_INDEX_PART);
+        let alarms = Scheduler::open(&platform, tail_bytes_max.unwrap_or(usize::MAX))?;
         if !restarted || folder.namespace_count() > namespaces_before {
             folder.write(disk)?;
         }
         point!("node_start", restarted = restarted);
         let bindings = Rc::new(bindings);
+        let started_at = platform.clock.now();
         let context = NodeContext {
             platform,
+            alarms,
             wal_bytes_max: self.wal_bytes_max,
             object_bytes_max: self.object_bytes_max,
             strict_storage: self.strict_storage,
@@ -262,11 +326,18 @@ impl NodeBuilder {
             compatibility,
             router: Router::default(),
             restarted,
+            limits: self.limits,
+            started_at,
+            sweep_is_armed: Cell::new(false),
+            code_version: Cell::new(0),
+            next: Next::default(),
             bindings,
-            classes,
+            classes: RefCell::new(classes),
             durable: RefCell::default(),
+            sync_failures: RefCell::default(),
         };
         let context = Rc::new(context);
+        context.alarms.start(&context);
         Ok(Node {
             _objects: Rc::new(Objects(Rc::clone(&context))),
             context,
@@ -319,6 +390,12 @@ impl Node {
         activations.len()
     }
 
+    /// Delivers the alarm that was delivered last once more, as a scheduler does that was not told what became of it: an object must bear that,
+    /// since an alarm fires at least once. Returns whether there was one.
+    pub fn deliver_last_alarm_again(&self) -> bool {
+        self.context.alarms.deliver_last_again()
+    }
+
     /// How many objects are in memory.
     pub fn activation_count(&self) -> usize {
         self.context.router.activations().len()
@@ -345,7 +422,7 @@ impl fmt::Debug for NodeBuilder {
 
 impl NodeContext {
     fn class(&self, name: &str) -> Result<(Rc<dyn Class>, StorageBackend)> {
-        let class = self.classes.get(name).cloned();
+        let class = self.classes.borrow().get(name).cloned();
         class.ok_or_else(|| Error::from(format!("no such actor class: {name}")))
     }
 
@@ -356,6 +433,20 @@ impl NodeContext {
         } else {
             Left::InDoubt
         }
+    }
+
+    /// The failures of syncs of the files at `path`, also of those that a former activation may have under way.
+    pub(crate) fn sync_failures(&self, path: &str) -> SyncFailures {
+        let mut counts = self.sync_failures.borrow_mut();
+        if let Some(count) = counts.get(path).and_then(SyncFailures::upgrade) {
+            return count;
+        }
+        if counts.len() > FORGOTTEN_COUNTS_MAX {
+            counts.retain(|_, count| count.strong_count() > 0);
+        }
+        let count = SyncFailures::default();
+        counts.insert(path.to_owned(), count.downgrade());
+        count
     }
 
     pub(crate) fn remember_how_it_is_left(&self, path: String, left: Left) {

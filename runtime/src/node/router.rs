@@ -8,18 +8,23 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     rc::{Rc, Weak},
+    time::Duration,
 };
 
 use futures_channel::oneshot;
 
-use super::NodeContext;
+use super::{NodeContext, overload::Crowd};
 use crate::{
     Error, Result,
-    activation::{Activation, Event, as_seen_by_callers},
+    activation::{Activation, EndSender, Event, as_seen_by_callers},
+    alarm::AlarmInfo,
     handler::{Class, Invocation, Reply},
+    instrument::point,
     mutation::Mutation,
     namespace::{channel::ObjectAddress, id::RawId},
+    platform::WallTime,
     storage::{LEGACY_SUFFIX, SQLITE_SUFFIX, StorageBackend},
+    websocket::hibernation::HibernatableSockets,
 };
 
 /// Names longer than this are not seen inside the object (ID-12), in bytes of UTF-8.
@@ -31,6 +36,8 @@ const DEAD_ENTRIES_BEFORE_SWEEP: usize = 1024;
 #[derive(Default)]
 pub(crate) struct Router {
     entries: RefCell<BTreeMap<Key, Weak<Entry>>>,
+    /// Entries that stay although nobody else holds them: they have sockets.
+    with_sockets: RefCell<BTreeMap<Key, Rc<Entry>>>,
     made_since_sweep: Cell<usize>,
 }
 
@@ -49,6 +56,12 @@ pub(crate) struct Entry {
     name: RefCell<Option<Rc<str>>>,
     activation: RefCell<Option<Rc<Activation>>>,
     broken: RefCell<Option<Error>>,
+    /// What waits for the object.
+    pub(crate) crowd: Rc<Crowd>,
+    /// Events that came while the activation was preparing for its end: they are its successor's (L-16).
+    held_back: RefCell<Vec<Event>>,
+    /// The sockets that the node holds for the object, from the first use on (W-37).
+    sockets: RefCell<Option<Rc<HibernatableSockets>>>,
 }
 
 impl Router {
@@ -77,6 +90,9 @@ impl Router {
             name: RefCell::default(),
             activation: RefCell::default(),
             broken: RefCell::default(),
+            crowd: Rc::default(),
+            held_back: RefCell::default(),
+            sockets: RefCell::default(),
         });
         entry.remember_name(&address.id);
         self.made_since_sweep.set(self.made_since_sweep.get() + 1);
@@ -89,6 +105,21 @@ impl Router {
         Ok(entry)
     }
 
+    /// How an object is called in traces, if anybody holds on to it.
+    pub(super) fn label(&self, address: &ObjectAddress) -> Option<Rc<str>> {
+        let key = (Rc::clone(&address.class), address.id.clone());
+        let entry = self.entries.borrow().get(&key).and_then(Weak::upgrade);
+        entry.map(|entry| Rc::clone(&entry.label))
+    }
+
+    /// Whether an object has an activation.
+    pub(crate) fn is_in_memory(&self, address: &ObjectAddress) -> bool {
+        let key = (Rc::clone(&address.class), address.id.clone());
+        let entries = self.entries.borrow();
+        let entry = entries.get(&key).and_then(Weak::upgrade);
+        entry.is_some_and(|entry| entry.activation.borrow().is_some())
+    }
+
     /// Every activation there is, in the order of classes and ids.
     pub(super) fn activations(&self) -> Vec<Rc<Activation>> {
         let entries = self.entries.borrow();
@@ -98,8 +129,16 @@ impl Router {
             .collect()
     }
 
+    /// Breaks the connection of every socket that the node holds.
+    pub(super) fn drop_sockets(&self) {
+        let entries = self.with_sockets.take();
+        for entry in entries.into_values() {
+            entry.drop_sockets();
+        }
+    }
+
     fn unlink(&self, entry: &Entry) {
-        let key = (Rc::clone(&entry.class_name), entry.id.clone());
+        let key = entry.key();
         let mut entries = self.entries.borrow_mut();
         if entries
             .get(&key)
@@ -120,9 +159,84 @@ impl Entry {
         }
     }
 
+    /// Which object it is, whatever callers call it.
+    pub(crate) fn id(&self) -> &RawId {
+        &self.id
+    }
+
     /// The id as the object itself sees it: with its name, if it may know it.
     pub(crate) fn id_inside(&self) -> RawId {
         self.id.clone().with_name(self.name.borrow().clone())
+    }
+
+    fn key(&self) -> Key {
+        (Rc::clone(&self.class_name), self.id.clone())
+    }
+
+    /// The object's sockets, if it ever had to do with any.
+    pub(crate) fn sockets(&self) -> Option<Rc<HibernatableSockets>> {
+        self.sockets.borrow().clone()
+    }
+
+    /// The object's sockets.
+    pub(crate) fn sockets_made(&self) -> Rc<HibernatableSockets> {
+        Rc::clone(self.sockets.borrow_mut().get_or_insert_with(Rc::default))
+    }
+
+    /// Breaks the connections of the object's sockets, and forgets what was set for them.
+    pub(crate) fn drop_sockets(&self) {
+        let sockets = self.sockets.take();
+        if let Some(sockets) = sockets {
+            sockets.drop_all();
+            self.go_without_sockets();
+        }
+    }
+
+    /// It has sockets: it stays, in memory or not.
+    pub(crate) fn stay_for_sockets(self: &Rc<Self>) {
+        if let Some(node) = self.node.upgrade() {
+            let mut with_sockets = node.router.with_sockets.borrow_mut();
+            with_sockets.insert(self.key(), Rc::clone(self));
+        }
+    }
+
+    /// It has none any more.
+    pub(crate) fn go_without_sockets(&self) {
+        let Some(node) = self.node.upgrade() else {
+            return;
+        };
+        let mut with_sockets = node.router.with_sockets.borrow_mut();
+        let key = self.key();
+        let is_this = |entry: &Rc<Self>| std::ptr::eq(&raw const **entry, self);
+        let gone = with_sockets
+            .get(&key)
+            .is_some_and(is_this)
+            .then(|| with_sockets.remove(&key));
+        drop(with_sockets);
+        drop(gone); // it may be the last one that held it
+    }
+
+    /// The time, as its node has it.
+    pub(crate) fn wall(&self) -> WallTime {
+        let node = self.node.upgrade();
+        node.map_or(WallTime::from_millis(0), |node| node.platform.clock.wall())
+    }
+
+    /// Its activation, if it is in memory.
+    pub(crate) fn activation(&self) -> Option<Rc<Activation>> {
+        self.activation.borrow().clone()
+    }
+
+    /// Its activation, started if there is none.
+    ///
+    /// # Errors
+    /// The object was reset, or its storage cannot be opened.
+    pub(crate) fn in_memory(self: &Rc<Self>) -> Result<Rc<Activation>> {
+        match (self.broken(), self.activation()) {
+            (Some(error), _) => Err(error),
+            (None, Some(activation)) => Ok(activation),
+            (None, None) => self.activate(),
+        }
     }
 
     pub(crate) fn storage_path(&self) -> String {
@@ -135,27 +249,55 @@ impl Entry {
 
     /// Hands an event to the object's activation, starting one if there is none.
     fn deliver(self: &Rc<Self>, event: Event) {
-        if let Some(error) = self.broken() {
-            let _ = event.reply.send(Err(error)); // the caller is gone
-            return;
+        match self.in_memory() {
+            Ok(activation) if activation.is_retiring() => self.held_back.borrow_mut().push(event),
+            Ok(activation) => activation.deliver(event),
+            Err(error) => {
+                let _ = event.reply.send(Err(error)); // the caller is gone
+            }
         }
-        let running = self.activation.borrow().clone();
-        let activation = match running {
-            Some(activation) => activation,
-            None => match self.activate() {
-                Ok(activation) => activation,
-                Err(error) => {
-                    let _ = event.reply.send(Err(error)); // the caller is gone
-                    return;
-                }
-            },
-        };
-        activation.deliver(event);
+    }
+
+    /// Hands an alarm to the object. If the object cannot be started, `end` is dropped.
+    pub(crate) fn deliver_alarm(self: &Rc<Self>, info: AlarmInfo, end: EndSender) {
+        if let Ok(activation) = self.in_memory()
+            && !activation.is_retiring()
+        {
+            activation.deliver_alarm(info, end);
+        }
+    }
+
+    /// Tells the object that its alarm is given up. If the object cannot be started, `told` is dropped.
+    pub(crate) fn abandon_alarm(self: &Rc<Self>, at: WallTime, told: oneshot::Sender<()>) {
+        if let Ok(activation) = self.in_memory() {
+            activation.abandon_alarm(at, told);
+        }
+    }
+
+    /// The newest version of the object's class: the code may have been updated since the entry was made.
+    pub(crate) fn class(&self) -> Rc<dyn Class> {
+        let newest = self
+            .node
+            .upgrade()
+            .and_then(|node| node.class(&self.class_name).ok());
+        newest.map_or_else(|| Rc::clone(&self.class), |(class, _)| class)
+    }
+
+    /// The object's address, with its name if it is known.
+    pub(crate) fn address(&self) -> ObjectAddress {
+        ObjectAddress::new(Rc::clone(&self.class_name), self.id_inside())
+    }
+
+    /// The activation that events were held back from has ended.
+    pub(crate) fn deliver_held_back(self: &Rc<Self>) {
+        for event in self.held_back.take() {
+            self.deliver(event);
+        }
     }
 
     fn activate(self: &Rc<Self>) -> Result<Rc<Activation>> {
         let node = self.node.upgrade().ok_or_else(Error::connection_lost)?;
-        let activation = Activation::start(&node, self, Rc::clone(&self.class))?;
+        let activation = Activation::start(&node, self)?;
         *self.activation.borrow_mut() = Some(Rc::clone(&activation));
         Ok(activation)
     }
@@ -209,6 +351,15 @@ impl Session {
         let over_rpc = matches!(invocation, Invocation::Call { .. });
         let session = self.clone();
         if let Some(node) = self.node.upgrade() {
+            if let Invocation::Call { method, arguments } = &invocation
+                && let Some(after) = node.repeats_a_call()
+            {
+                let again = Invocation::Call {
+                    method: method.clone(),
+                    arguments: arguments.clone(),
+                };
+                self.deliver_again(&node, again, after);
+            }
             // Delivery is the node's doing, not the caller's: it runs as a task of the node.
             let event = Event { invocation, reply };
             node.platform
@@ -220,14 +371,31 @@ impl Session {
             answer
                 .await
                 .unwrap_or_else(|oneshot::Canceled| Err(session.why_no_answer()))
-                .map_err(|error| {
-                    if error.durable_object_reset() {
-                        as_seen_by_callers(error, over_rpc)
-                    } else {
-                        error
+                .map_err(|error| match session.node.upgrade() {
+                    Some(node) if error.flags().durable_object_reset => {
+                        as_seen_by_callers(error, over_rpc, node.compatibility)
                     }
+                    _ => error,
                 })
         }
+    }
+
+    /// Delivers a call once more, `after` this time; its answer reaches nobody.
+    fn deliver_again(&self, node: &Rc<NodeContext>, invocation: Invocation, after: Duration) {
+        point!(
+            "call_repeated",
+            object = &**self.address.label(),
+            what = invocation.label()
+        );
+        let clock = &node.platform.clock;
+        let timer = clock.sleep_until(clock.now() + after);
+        let session = Self::new(node, &self.address);
+        node.platform.spawn.spawn(Box::pin(async move {
+            timer.await;
+            let (reply, nobody) = oneshot::channel();
+            session.deliver(Event { invocation, reply });
+            drop(nobody);
+        }));
     }
 
     fn deliver(&self, event: Event) {

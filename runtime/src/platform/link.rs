@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use super::LocalBoxFuture;
+use super::{LocalBoxFuture, SocketLink};
 
 /// Which way a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +26,9 @@ pub struct Lost;
 pub trait Links {
     /// A new link for the calls of one stub. `from` and `to` name the ends in traces (`client-1`, `Counter/a`).
     fn open(&self, from: &str, to: &str) -> Rc<dyn Link>;
+
+    /// A new way for the messages of one WebSocket, whose near end `from` made it.
+    fn open_socket(&self, from: &str) -> Rc<dyn SocketLink>;
 }
 
 /// One stub's connection.

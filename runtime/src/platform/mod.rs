@@ -13,6 +13,7 @@ mod link;
 mod network;
 #[cfg(feature = "real")]
 pub mod real;
+mod socket_link;
 mod spawn;
 
 use std::{fmt, future::Future, pin::Pin, rc::Rc};
@@ -22,6 +23,7 @@ pub use disk::{Disk, DiskError, FileId, OpenMode};
 pub use entropy::Entropy;
 pub use link::{Leg, Link, Links, Lost};
 pub use network::{Listener, Network, Stream};
+pub use socket_link::{Direct, SocketEnd, SocketLink};
 pub use spawn::Spawn;
 
 /// A boxed future of one thread: what the ports' asynchronous methods return.
@@ -38,7 +40,7 @@ pub struct Platform {
     pub disk: Rc<dyn Disk>,
     /// Byte streams to other processes.
     pub network: Rc<dyn Network>,
-    /// The way of a call to an object and of its reply.
+    /// The way of a call to an object and of its reply, and that of a socket's messages.
     pub links: Rc<dyn Links>,
     /// Tasks of this thread.
     pub spawn: Rc<dyn Spawn>,

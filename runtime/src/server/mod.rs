@@ -7,9 +7,14 @@
 //! In: connections. Out: calls of one handler, a request at a time for each connection. A client that goes away drops
 //! the handler's future; what that means for an object is the handler's to say. An `Err` of the handler becomes a
 //! response here and nowhere earlier, because between objects it must stay an exception (FT-10, E-10).
+//!
+//! A response with a socket turns its connection into a `WebSocket` (`socket`, in the frames of `frames`), which costs next to nothing while it is idle.
 
 mod connection;
 mod date;
+mod dial;
+mod frames;
+mod socket;
 mod wire;
 
 use std::{convert::Infallible, future::Future, io, pin::pin, rc::Rc, time::Duration};
@@ -24,6 +29,8 @@ use crate::{
     Request, Response, Result,
     platform::{Clock, Listener, LocalBoxFuture, Spawn, Stream},
 };
+
+pub use socket::MESSAGE_BYTES_MAX;
 
 /// What answers the requests.
 pub type FetchHandler = Rc<dyn Fn(Request) -> LocalBoxFuture<'static, Result<Response>>>;
@@ -40,10 +47,36 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How many times in a row `accept` may fail before the server gives up.
 const ACCEPT_FAILURES_MAX: u32 = 100;
 
+/// What the front takes from its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The longest message of a `WebSocket`, in bytes: [`MESSAGE_BYTES_MAX`] unless set. A longer one closes the socket with code 1009 (W-24).
+    pub message_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: MESSAGE_BYTES_MAX,
+        }
+    }
+}
+
+impl Limits {
+    /// The same with another limit for messages.
+    #[must_use]
+    pub fn message_bytes_max(mut self, bytes: usize) -> Self {
+        self.message_bytes_max = bytes;
+        self
+    }
+}
+
 /// The parts that all connections share.
 #[derive(Clone)]
 struct Front {
     handler: FetchHandler,
+    limits: Limits,
     clock: Rc<dyn Clock>,
     /// The authority of URLs for requests without a `Host`.
     local_address: Rc<str>,
@@ -84,10 +117,26 @@ pub async fn serve(
     handler: FetchHandler,
     shutdown: impl Future<Output = ()> + 'static,
 ) -> io::Result<()> {
+    serve_with(listener, spawn, clock, handler, Limits::default(), shutdown).await
+}
+
+/// [`serve`] with limits of one's own.
+///
+/// # Errors
+/// Those of [`serve`].
+pub async fn serve_with(
+    listener: Rc<dyn Listener>,
+    spawn: Rc<dyn Spawn>,
+    clock: Rc<dyn Clock>,
+    handler: FetchHandler,
+    limits: Limits,
+    shutdown: impl Future<Output = ()> + 'static,
+) -> io::Result<()> {
     let stopped = (Box::pin(shutdown) as LocalBoxFuture<'static, ()>).shared();
     let local_address = listener.local_address().into();
     let front = Front {
         handler,
+        limits,
         clock,
         local_address,
         stopped,
@@ -95,13 +144,18 @@ pub async fn serve(
     // Nothing is ever sent: each connection holds a sender, and when all are gone, so are the connections.
     let (open, mut drained) = mpsc::channel::<Infallible>(0);
     while let Some(stream) = accept(&*listener, &front).await? {
-        let (front, open) = (front.clone(), open.clone());
+        let (front, open, sockets) = (front.clone(), open.clone(), Rc::clone(&spawn));
         spawn.spawn(Box::pin(async move {
-            connection::run(stream, &front).await;
-            drop(open);
+            if let Some(upgraded) = connection::run(stream, &front).await {
+                // In a task of its own: that of a connection holds everything that HTTP needs.
+                sockets.spawn(Box::pin(async move {
+                    socket::run(upgraded, front).await;
+                    drop(open);
+                }));
+            }
         }));
     }
-    drop((listener, open));
+    drop((listener, open, spawn));
     match drained.next().await {
         None => Ok(()),
         Some(never) => match never {},

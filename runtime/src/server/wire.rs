@@ -38,13 +38,15 @@ pub(super) enum Refusal {
     TooLarge { limit: usize },
     #[error("request body ended early: {0}")]
     CutOff(String),
+    #[error("{0}")]
+    Handshake(String),
 }
 
 impl Refusal {
     fn status(&self) -> u16 {
         match self {
             Self::Method | Self::Connect => 501,
-            Self::Host(_) | Self::Malformed(_) | Self::CutOff(_) => 400,
+            Self::Host(_) | Self::Malformed(_) | Self::CutOff(_) | Self::Handshake(_) => 400,
             Self::TooLarge { .. } => 413,
         }
     }

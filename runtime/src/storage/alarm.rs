@@ -111,11 +111,21 @@ impl From<DateTime<Utc>> for ScheduledTime {
     }
 }
 
+/// A stored alarm.
+pub(super) fn of_nanos(nanos: i64) -> WallTime {
+    WallTime::from_millis(nanos / NANOS_PER_MILLI)
+}
+
 impl ObjectStorage {
-    /// The alarm that is set.
+    /// The alarm as the object sees it: none while its handler runs and has not set a new one (AL-10).
     pub(super) fn alarm(&self) -> Result<Option<WallTime>> {
-        let nanos = self.metadata(Row::Alarm)?;
-        Ok(nanos.map(|nanos| WallTime::from_millis(nanos / NANOS_PER_MILLI)))
+        let stored = self.stored_alarm()?;
+        Ok(stored.filter(|_| !self.running_alarm.hides_alarm()))
+    }
+
+    /// The alarm as it is stored, the open batch included.
+    pub(super) fn stored_alarm(&self) -> Result<Option<WallTime>> {
+        Ok(self.metadata(Row::Alarm)?.map(of_nanos))
     }
 
     /// Sets the alarm, or removes it. Writes nothing if it is so already (AL-6).
@@ -124,9 +134,21 @@ impl ObjectStorage {
         alarm: Option<WallTime>,
         confirm: Confirm,
     ) -> Result<()> {
-        if self.alarm()? == alarm {
+        self.know_alarm()?;
+        let stored = self.stored_alarm()?;
+        if let Some(at) = alarm
+            && self.running_alarm.is_running()
+            && self.alarm_order.may_repeat(at)
+        {
+            // With a clock that stands still in a turn, a handler that sets the alarm to now often names the very time for which it runs. Nothing is
+            // written then, and it must fire again all the same.
+            self.alarm_order.tell(alarm)?;
+        }
+        self.running_alarm.decide();
+        if stored == alarm {
             return Ok(());
         }
+        self.touch_alarm()?;
         let nanos = alarm.map(|alarm| alarm.as_millis() * NANOS_PER_MILLI);
         self.set_metadata(Row::Alarm, nanos, confirm)
     }

@@ -16,6 +16,7 @@ use std::{
 use futures_channel::oneshot;
 
 use super::{
+    alarm_order::AlarmChange,
     object::ObjectStorage,
     sql::SqliteFailure,
     sqlite::{Database, own},
@@ -110,10 +111,10 @@ impl ObjectStorage {
         let Some(number) = self.batch.borrow().as_ref().map(|batch| batch.number) else {
             return;
         };
-        if self.commit_with(number, |database| database.run(own::COMMIT))
+        if let Some(alarm) = self.commit_with(number, |database| database.run(own::COMMIT))
             && let Some(batch) = self.batch.take()
         {
-            self.wait_for(batch);
+            self.wait_for(batch, alarm);
         }
     }
 
@@ -125,43 +126,60 @@ impl ObjectStorage {
         release: impl FnOnce(&Database) -> rusqlite::Result<()>,
     ) -> bool {
         let mut batch = self.new_batch();
-        if !self.commit_with(batch.number, release) {
+        let Some(alarm) = self.commit_with(batch.number, release) else {
             return false;
-        }
+        };
         if confirm == Confirm::Required {
             self.last_confirmed.set(batch.number);
             batch.confirmation = Some(self.gate.hold());
         }
-        self.wait_for(batch);
+        self.wait_for(batch, alarm);
         true
     }
 
+    /// Commits; gives what that changes of the alarm, or nothing if it failed and the storage is broken.
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one is success, the inner one a change of the alarm"
+    )]
     fn commit_with(
-        &self,
+        self: &Rc<Self>,
         number: u64,
         commit: impl FnOnce(&Database) -> rusqlite::Result<()>,
-    ) -> bool {
-        point!("commit", object = &*self.object, batch = number);
-        let Ok(database) = self.database() else {
-            return false;
+    ) -> Option<Option<AlarmChange>> {
+        let alarm = match self.alarm_before_commit() {
+            Ok(alarm) => alarm,
+            Err(error) => {
+                self.break_with(error);
+                return None;
+            }
         };
+        point!("commit", object = &*self.object, batch = number);
+        let database = self.database().ok()?;
         if let Err(error) = commit(&database) {
             self.commit_failed(&database, &error);
-            return false;
+            return None;
         }
-        point!("committed", object = &*self.object, batch = number);
+        let object = Rc::clone(&self.object);
+        self.held.when_written(move || {
+            point!("committed", object = &*object, batch = number);
+        });
         self.past.note_commit();
         self.committed.set(true);
-        true
+        Some(alarm)
     }
 
     /// Lets the outputs that a committed batch holds back go when it is durable.
-    fn wait_for(self: &Rc<Self>, batch: Batch) {
+    fn wait_for(self: &Rc<Self>, batch: Batch, alarm: Option<AlarmChange>) {
         let object = Rc::clone(&self.object);
         let number = batch.number;
+        let storage: Weak<Self> = Rc::downgrade(self);
         self.confirm_when_durable(batch.confirmation, move |outcome| {
             if outcome.is_ok() {
                 point!("durable", object = &*object, batch = number);
+                if let (Some(alarm), Some(storage)) = (alarm, storage.upgrade()) {
+                    storage.alarm_is_durable(alarm);
+                }
             }
             for waiting in batch.waiting {
                 let _ = waiting.send(outcome.clone()); // whoever called `sync` may not wait any more
@@ -184,6 +202,7 @@ impl ObjectStorage {
                  in a state where constraints were violated: {}",
                 failure.text
             ));
+            self.broken_by_application.set(true);
             // As recorded: at the end of a turn it has no flag of a reset, although it is one; at that of a transaction it has.
             return self.break_with(if self.in_closure() {
                 error.with_reset()
@@ -251,7 +270,9 @@ impl ObjectStorage {
         let Ok(database) = self.database() else {
             return;
         };
-        if self.files.log_bytes() <= self.wal_bytes_max.get() || database.is_busy() {
+        let is_long = self.files.log_bytes() > self.wal_bytes_max.get();
+        // What is held back is not in the log yet; then, too, a later turn does it.
+        if !is_long || database.is_busy() || self.held.is_holding() {
             return;
         }
         point!("checkpoint", object = &*self.object);

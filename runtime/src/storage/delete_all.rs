@@ -38,7 +38,9 @@ impl ObjectStorage {
             // The original's text. Inside `transactionSync` the original fails as well, but only after everything is gone (DEL-4).
             return Err(Error::from("Cannot call deleteAll() within a transaction"));
         }
+        self.touch_alarm()?;
         let kept_alarm = if self.delete_all_deletes_alarm {
+            self.running_alarm.decide(); // nothing is left to delete when its handler ends
             None
         } else {
             self.metadata(Row::Alarm)?

@@ -8,9 +8,17 @@
 //! known to be on the disk. After a failed sync nothing is known, and a second one proves nothing: the object is reset, and the
 //! next activation starts from what the disk really holds.
 //!
+//! Nor does one sync prove anything while another one of the same files fails: an activation that was thrown away may have one under way, which takes its
+//! successor's writes along when it fails. So failures are counted over all who have the files open ([`SyncFailures`]).
+//!
 //! In: [`Durability::when_durable`] after each commit. Out: the ticket's callback, in the order of the commits (GEN-2).
 
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::{Rc, Weak},
+    time::Duration,
+};
 
 use futures_util::future::{Either, join, select};
 
@@ -23,6 +31,30 @@ use crate::{
 
 /// How long a commit may take to become durable (GATE-12, G-18).
 const CONFIRMATION_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How many syncs of an object's files have failed in this process, whoever had the files open.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SyncFailures(Rc<Cell<u64>>);
+
+impl SyncFailures {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.get()
+    }
+
+    pub(crate) fn add(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    /// To be kept by those who do not have the files open.
+    pub(crate) fn downgrade(&self) -> Weak<Cell<u64>> {
+        Rc::downgrade(&self.0)
+    }
+
+    /// The count that others still keep, if any do.
+    pub(crate) fn upgrade(count: &Weak<Cell<u64>>) -> Option<Self> {
+        count.upgrade().map(Self)
+    }
+}
 
 /// The syncs of one object's files.
 pub(super) struct Durability {
@@ -73,6 +105,11 @@ impl Durability {
         })
     }
 
+    /// Runs a task beside the syncs.
+    pub(super) fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.spawn.spawn(task);
+    }
+
     /// Calls `settle` when everything written up to now is durable, or when that has failed. May do so at once.
     pub(super) fn when_durable(self: &Rc<Self>, settle: impl FnOnce(Result<()>) + 'static) {
         let position = self.files.log_position();
@@ -116,9 +153,18 @@ impl Durability {
             let Some(due) = self.next_due() else { return };
             let position = self.files.log_position();
             let outcome = match select(self.sync(), self.clock.sleep_until(due)).await {
-                Either::Left((Ok(()), _)) => Ok(()),
-                Either::Left((Err(error), _)) => Err(sync_failed(&error)),
-                Either::Right(_) => Err(timed_out()),
+                Either::Left((synced, _)) => self
+                    .files
+                    .judge(synced)
+                    .map_err(|error| sync_failed(&error)),
+                Either::Right(((), sync)) => {
+                    // Nobody waits for it any more, but whether it fails matters to whoever opens the files next.
+                    let files = Rc::clone(&self.files);
+                    self.spawn.spawn(Box::pin(async move {
+                        let _ = files.judge(sync.await); // counted
+                    }));
+                    Err(timed_out())
+                }
             };
             for (ticket, outcome) in self.settled(position, outcome) {
                 (ticket.settle)(outcome);

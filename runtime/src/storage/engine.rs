@@ -35,12 +35,12 @@ pub(crate) struct ActivationStorage {
     pub(super) backend: StorageBackend,
     pub(super) sections: Rc<dyn Sections>,
     pub(super) clock: Rc<dyn Clock>,
-    object: Rc<str>,
+    pub(super) object: Rc<str>,
     /// The object's code is held to the documented limits, and to its turns.
     strict: bool,
     /// Alarms may be set: the class has a handler, or its constructor is running.
     alarm_handler: Cell<bool>,
-    now: Rc<dyn Fn() -> WallTime>,
+    pub(super) now: Rc<dyn Fn() -> WallTime>,
 }
 
 /// The two kinds of storage.
@@ -110,7 +110,8 @@ impl ActivationStorage {
     /// Nothing is on its way that would be lost if the activation ended now.
     pub(crate) fn is_idle(&self) -> bool {
         match &self.engine {
-            Engine::Sqlite(_) => true, // what was committed is in the page cache
+            // What was committed is in the page cache, unless it waits for the scheduler.
+            Engine::Sqlite(sqlite) => !sqlite.held.is_holding(),
             Engine::Legacy(legacy) => legacy.is_idle(),
         }
     }
@@ -136,6 +137,14 @@ impl ActivationStorage {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.shut_down(reason),
             Engine::Legacy(legacy) => legacy.shut_down(reason),
+        }
+    }
+
+    /// Whether it broke because of what the application had left in it.
+    pub(crate) fn was_broken_by_application(&self) -> bool {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.broken_by_application.get(),
+            Engine::Legacy(_) => false,
         }
     }
 

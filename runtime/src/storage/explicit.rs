@@ -9,7 +9,7 @@
 use std::rc::Rc;
 
 use super::{batch::Confirm, object::ObjectStorage};
-use crate::{Error, Result};
+use crate::{Error, Result, platform::WallTime};
 
 /// An open explicit transaction.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +18,8 @@ pub(super) struct Explicit {
     wrote: bool,
     /// A confirmed write was among it (TXN-14).
     confirmed: bool,
+    /// What the running alarm's handler had decided when it began (AL-12).
+    alarm: Option<WallTime>,
 }
 
 impl ObjectStorage {
@@ -49,7 +51,10 @@ impl ObjectStorage {
         database
             .run_bounded(&format!("SAVEPOINT _cf_savepoint_{depth}"))
             .map_err(|error| self.statement_failed(&error, 0))?;
-        self.explicit.borrow_mut().push(Explicit::default());
+        self.explicit.borrow_mut().push(Explicit {
+            alarm: self.running_alarm.save(),
+            ..Explicit::default()
+        });
         self.closures.set(self.closures.get() + 1);
         Ok(depth)
     }
@@ -115,7 +120,9 @@ impl ObjectStorage {
             depth,
             "Cannot roll back an outer transaction while a nested transaction is still running.",
         )?;
-        self.explicit.borrow_mut().pop();
+        if let Some(undone) = self.explicit.borrow_mut().pop() {
+            self.running_alarm.restore(undone.alarm);
+        }
         self.tables.forget(); // one may have been made inside
         let sql = format!("ROLLBACK TO _cf_savepoint_{depth}; RELEASE _cf_savepoint_{depth}");
         database.run_once(&sql).map_err(|error| {

@@ -7,12 +7,15 @@
 //! - `batch`: the implicit transaction around the writes of a turn, and its commit;
 //! - `sqlite`: the commit becomes writes to the write-ahead log on the [`Disk`](crate::platform::Disk);
 //! - `durability`: a sync covers them, and the output gate lets the replies go;
+//! - `alarm_order` with `held`: a change of the alarm goes to the scheduler before the commit, or after it; `alarm_run`: an alarm fires;
 //! - `history`: what it was, and the way back there, for `bookmarks`;
 //! - `object`: all of this opened, broken and shut down.
 //!
 //! `engine` chooses between this and `legacy`, another one: the key-value service of objects from before SQLite, behind a cache.
 
 mod alarm;
+mod alarm_order;
+mod alarm_run;
 mod api;
 mod backend;
 mod batch;
@@ -21,6 +24,7 @@ mod delete_all;
 mod durability;
 mod engine;
 mod explicit;
+mod held;
 mod history;
 mod kv;
 mod legacy;
@@ -34,12 +38,14 @@ mod sqlite;
 mod sync_kv;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transaction;
 
 pub use alarm::ScheduledTime;
+pub(crate) use alarm_run::{Arming, HandlerEnd};
 pub use api::Storage;
 pub use backend::StorageBackend;
+pub(crate) use durability::SyncFailures;
 pub(crate) use engine::{ActivationSetup, ActivationStorage, LEGACY_SUFFIX, SQLITE_SUFFIX};
 pub use history::History;
 pub(crate) use object::{Left, OBJECT_BYTES_MAX, StorageSetup, WAL_BYTES_MAX};

@@ -10,10 +10,13 @@ use std::{
 };
 
 use super::{
+    alarm_order::{AlarmChange, AlarmOrder},
+    alarm_run::RunningAlarm,
     batch::Batch,
-    durability::Durability,
+    durability::{Durability, SyncFailures},
     explicit::Explicit,
-    history::{History, Past},
+    held::HeldLog,
+    history::{History, Past, Restored},
     sql::{CursorState, SqliteFailure},
     sqlite::{Database, ObjectFiles},
     sync_kv::KvLists,
@@ -21,6 +24,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    alarm::AlarmSink,
     gate::output::OutputGate,
     instrument::point,
     platform::{Clock, Disk, Entropy, Links, Spawn, WallTime},
@@ -53,8 +57,12 @@ pub(crate) struct StorageSetup {
     pub(crate) now: Rc<dyn Fn() -> WallTime>,
     /// The way to the service of the legacy backend: opened as `links.open("Counter/a", "storage of Counter/a")`.
     pub(crate) links: Rc<dyn Links>,
+    /// Failures of syncs of the files, of former activations as well.
+    pub(crate) sync_failures: SyncFailures,
     /// `delete_all` deletes the alarm as well (DEL-2).
     pub(crate) delete_all_deletes_alarm: bool,
+    /// The node's scheduler, for this object.
+    pub(crate) alarms: Rc<dyn AlarmSink>,
     /// What a database may take at most, in bytes. The legacy backend has no such limit.
     pub(crate) bytes_max: u64,
     /// The object's code is held to the documented limits, and to its turns.
@@ -97,6 +105,8 @@ pub(crate) struct ObjectStorage {
     cursors: RefCell<Vec<Weak<RefCell<CursorState>>>>,
     /// A critical error of SQLite broke the storage (SQLTX-11).
     pub(super) had_critical_error: Cell<bool>,
+    /// What the application left behind could not be committed.
+    pub(super) broken_by_application: Cell<bool>,
     /// From how many bytes on the log is moved into the database.
     pub(super) wal_bytes_max: Cell<u64>,
     /// Something was committed since the end of the last turn.
@@ -106,6 +116,12 @@ pub(crate) struct ObjectStorage {
     /// What outlives its turn without a promise of what it shows then is refused.
     pub(super) strict: bool,
     pub(super) past: Past,
+    /// Between the files and the disk: commits that wait for the scheduler.
+    pub(super) held: Rc<HeldLog>,
+    pub(super) alarm_order: AlarmOrder,
+    pub(super) running_alarm: RunningAlarm,
+    /// What the files held when they were opened is not known to be durable yet.
+    pub(super) is_in_doubt: Cell<bool>,
 }
 
 impl ObjectStorage {
@@ -118,14 +134,17 @@ impl ObjectStorage {
     /// Naming the object, if the disk fails or the file is no database. The files are left as they are.
     pub(crate) fn open(setup: StorageSetup) -> Result<Rc<Self>> {
         let object = Rc::clone(&setup.object);
+        let path = setup.path.clone();
         let cannot_open = |reason: &dyn std::fmt::Display| {
             Error::from(format!(
-                "cannot open the storage of {object} ({}): {reason}",
-                setup.path
+                "cannot open the storage of {object} ({path}): {reason}"
             ))
         };
-        let files =
-            ObjectFiles::open(&setup.disk, &setup.path).map_err(|error| cannot_open(&error))?;
+        let held = HeldLog::on(Rc::clone(&setup.disk));
+        let disk: Rc<dyn Disk> = held.clone();
+        let files = ObjectFiles::open(&disk, &setup.path, &setup.sync_failures)
+            .map_err(|error| cannot_open(&error))?;
+        held.watch(files.log_id());
         let is_new = files.is_new();
         if !is_new && setup.left == Left::InDoubt {
             files.write_again().map_err(|error| cannot_open(&error))?;
@@ -154,17 +173,19 @@ impl ObjectStorage {
             Rc::clone(&setup.clock),
             setup.path.clone(),
         );
-        if !is_new {
+        let restored = if is_new {
+            None
+        } else {
             past.begin(&object)
                 .map_err(|error| cannot_open(&error.message()))?;
-        }
-        let restored = !is_new
-            && past
-                .restore_if_armed(&mut database, &object)
-                .map_err(|error| cannot_open(&error.message()))?;
-        if restored {
+            held.hold(); // the alarm of the state to go back to may be an earlier one
+            past.restore_if_armed(&mut database, &object)
+                .map_err(|error| cannot_open(&error.message()))?
+        };
+        if restored.is_some() {
             tables.forget();
         }
+        let is_in_doubt = !is_new && setup.left == Left::InDoubt;
         let storage = Rc::new(Self {
             durability: Durability::new(
                 Rc::clone(&files),
@@ -188,16 +209,60 @@ impl ObjectStorage {
             delete_all_deletes_alarm: setup.delete_all_deletes_alarm,
             cursors: RefCell::default(),
             had_critical_error: Cell::new(false),
+            broken_by_application: Cell::new(false),
             wal_bytes_max: Cell::new(setup.wal_bytes_max),
             committed: Cell::default(),
             turns: Cell::default(),
             strict: setup.strict,
             past,
+            held,
+            alarm_order: AlarmOrder::new(setup.alarms),
+            running_alarm: RunningAlarm::default(),
+            is_in_doubt: Cell::new(is_in_doubt),
         });
-        if restored || !is_new && setup.left == Left::InDoubt {
-            storage.confirm_when_durable(Some(storage.gate.hold()), |_| {});
+        let alarm = storage.open_alarm(is_new, restored.as_ref())?;
+        if !storage.alarm_order.is_waiting() {
+            storage
+                .held
+                .release()
+                .map_err(|error| cannot_open(&error))?;
+        }
+        if restored.is_some() || is_in_doubt {
+            storage.confirm_what_was_found(alarm);
         }
         Ok(storage)
+    }
+
+    /// Holds the scheduler's row against the alarm in the files. Gives what a restore changes of it.
+    fn open_alarm(
+        self: &Rc<Self>,
+        is_new: bool,
+        restored: Option<&Restored>,
+    ) -> Result<Option<AlarmChange>> {
+        if let Some(restored) = restored {
+            let before = restored.alarm_before;
+            self.alarm_order.repair(&self.object, before)?;
+            return self.alarm_after_restore(before);
+        }
+        if !is_new {
+            self.know_alarm()?;
+            let found = self.alarm_order.durable();
+            self.alarm_order.repair(&self.object, found)?;
+        }
+        Ok(None)
+    }
+
+    /// Lets nothing out before what the files held, or were given back, is durable.
+    fn confirm_what_was_found(self: &Rc<Self>, alarm: Option<AlarmChange>) {
+        let weak = Rc::downgrade(self);
+        self.confirm_when_durable(Some(self.gate.hold()), move |outcome| {
+            if let (Ok(()), Some(storage)) = (outcome, weak.upgrade()) {
+                storage.is_in_doubt.set(false);
+                if let Some(alarm) = alarm {
+                    storage.alarm_is_durable(alarm);
+                }
+            }
+        });
     }
 
     /// How this activation leaves the files, if it ends now.
@@ -245,6 +310,7 @@ impl ObjectStorage {
         self.cancel_cursors(reason);
         self.explicit.borrow_mut().clear();
         drop(database);
+        self.held.discard();
         self.batch.take()
     }
 

@@ -4,7 +4,7 @@
 //! savepoint inside a savepoint.
 
 use super::{Storage, batch::Confirm, legacy::refusals, object::ObjectStorage};
-use crate::{Error, Result};
+use crate::{Error, Result, platform::WallTime};
 
 impl Storage {
     /// Runs `closure`; if it fails, everything that it wrote is undone, and nothing else. May be nested.
@@ -40,6 +40,8 @@ struct Savepoint<'a> {
     storage: &'a ObjectStorage,
     depth: usize,
     is_open: bool,
+    /// What the running alarm's handler had decided when it was opened (AL-12).
+    alarm: Option<WallTime>,
 }
 
 impl<'a> Savepoint<'a> {
@@ -54,6 +56,7 @@ impl<'a> Savepoint<'a> {
             storage,
             depth,
             is_open: true,
+            alarm: storage.running_alarm.save(),
         })
     }
 
@@ -78,6 +81,7 @@ impl Drop for Savepoint<'_> {
             storage,
             depth,
             is_open,
+            alarm,
         } = *self;
         storage.savepoints.set(depth);
         if !is_open {
@@ -86,6 +90,7 @@ impl Drop for Savepoint<'_> {
         let Ok(database) = storage.database() else {
             return;
         }; // closed: the whole batch is gone
+        storage.running_alarm.restore(alarm);
         storage.tables.forget(); // one may have been made inside
         let sql =
             format!("ROLLBACK TO _cf_sync_savepoint_{depth}; RELEASE _cf_sync_savepoint_{depth}");

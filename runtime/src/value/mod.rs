@@ -14,7 +14,9 @@ pub(crate) mod cbor;
 mod de;
 mod debug;
 mod ser;
+mod size;
 mod view;
+mod weight;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +25,7 @@ pub use boxed::Primitive;
 pub use de::from_value;
 pub use ser::to_value;
 use serde::{Deserialize, Serialize};
+pub(crate) use size::{serialized_size, serialized_size_of_arguments};
 pub use view::{View, ViewKind};
 
 use crate::Error;
@@ -144,6 +147,18 @@ impl Value {
     /// Whether this is `null`.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+
+    /// Whether JavaScript takes it for true where it wants a boolean.
+    pub fn is_truthy(&self) -> bool {
+        match self {
+            Self::Undefined | Self::Null | Self::Hole => false,
+            Self::Bool(value) => *value,
+            Self::Number(number) => *number != 0.0 && !number.is_nan(),
+            Self::BigInt(number) => !number.magnitude().is_empty(),
+            Self::String(text) => !text.is_empty(),
+            _ => true,
+        }
     }
 
     /// The boolean, if it is one.
@@ -314,11 +329,13 @@ impl From<&Error> for ErrorValue {
             ("remote", error.remote()),
             ("durableObjectReset", error.durable_object_reset()),
         ];
-        let set = flags.into_iter().filter(|(_, set)| *set);
+        let mut properties = error.properties().to_vec();
+        for (name, _) in flags.into_iter().filter(|(_, set)| *set) {
+            properties.retain(|(known, _)| known != name);
+            properties.push((name.to_owned(), Value::Bool(true)));
+        }
         Self {
-            properties: set
-                .map(|(name, _)| (name.to_owned(), Value::Bool(true)))
-                .collect(),
+            properties,
             ..Self::new(error.name(), error.message())
         }
     }
@@ -350,6 +367,14 @@ mod tests {
         let error = ErrorValue::from(&Error::connection_lost());
         let flags = vec![("retryable".to_owned(), Value::Bool(true))];
         assert_eq!((error.name.as_str(), error.properties), ("Error", flags));
+        let error = Error::from("m")
+            .with_property("code", 1)
+            .with_property("retryable", "soon");
+        let properties = vec![
+            ("code".to_owned(), 1.into()),
+            ("retryable".to_owned(), true.into()),
+        ];
+        assert_eq!(ErrorValue::from(&error).properties, properties);
     }
 
     #[test]

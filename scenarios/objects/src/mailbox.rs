@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use dormouse::{DurableObject, Env, ListOptions, Result, State, Storage, durable_object, rpc};
+use dormouse::{
+    DurableObject, Env, ListOptions, Result, State, Storage, assert::sometimes, durable_object, rpc,
+};
 use serde::{Deserialize, Serialize};
 
 /// How many letters a delivery brings. Two deliveries are more keys than the storage service removes in one step.
@@ -37,7 +39,9 @@ impl DurableObject for Mailbox {
         // An earlier purge may have been cut short.
         drop(state.block_concurrency_while(async move {
             let generation = generation(&storage).await?;
-            remove_before(&storage, generation).await
+            let removed = remove_before(&storage, generation).await?;
+            sometimes!(removed > 0, "a start removes what an earlier purge left");
+            Ok(())
         }));
         Self { state }
     }
@@ -53,16 +57,18 @@ fn place(generation: u64) -> String {
     format!("g{generation:010}:")
 }
 
-/// Removes what is left of the generations before this one, total and letters alike.
-async fn remove_before(storage: &Storage, generation: u64) -> Result<()> {
+/// Removes what is left of the generations before this one, total and letters alike; says how many keys.
+async fn remove_before(storage: &Storage, generation: u64) -> Result<usize> {
     let end = place(generation);
+    let mut removed = 0;
     loop {
         let rubbish = ListOptions::new().start("g0").end(&end).limit(KEYS_MAX);
         let rubbish = storage.list_as::<u64>(rubbish).await?;
         if rubbish.is_empty() {
-            return Ok(());
+            return Ok(removed);
         }
         let keys: Vec<String> = rubbish.into_iter().map(|(key, _)| key).collect();
+        removed += keys.len();
         storage.delete_multiple(keys).await?;
     }
 }

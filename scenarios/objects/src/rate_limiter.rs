@@ -1,7 +1,8 @@
 //! A rate limiter with a sliding window, in key-value storage.
 
 use dormouse::{
-    Date, DurableObject, Env, Method, Request, Response, Result, State, durable_object, rpc,
+    Date, DurableObject, Env, Method, Request, Response, Result, State, assert::sometimes,
+    durable_object, rpc,
 };
 use serde::Deserialize;
 
@@ -50,7 +51,9 @@ impl RateLimiter {
             .await?
             .unwrap_or_default();
         requests.retain(|&at| now.saturating_sub(at) < window);
-        if requests.len() as u64 >= limit {
+        let is_full = requests.len() as u64 >= limit;
+        sometimes!(is_full, "a request is refused");
+        if is_full {
             return Ok(false);
         }
         requests.push(now);

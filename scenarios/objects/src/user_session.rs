@@ -1,17 +1,20 @@
 //! A user's session: values that expire, in a table.
 //!
-//! What has expired is not served, and is removed when somebody asks for it.
+//! What has expired is not served. It is removed when somebody asks for it, and else by an alarm, which is always that of the first value to expire.
 
 use dormouse::{
-    Date, DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, durable_object,
-    rpc,
+    Date, DurableObject, Env, Method, Request, Response, Result, SqlStorage, State,
+    assert::sometimes, durable_object, rpc,
 };
 use serde::Deserialize;
 
+use crate::reminders::set_alarm_at;
+
 /// Keeps values until they expire.
-#[durable_object]
+#[durable_object(alarm)]
 #[derive(Debug)]
 pub struct UserSession {
+    state: State,
     sql: SqlStorage,
 }
 
@@ -51,11 +54,45 @@ pub(crate) fn read(sql: &SqlStorage, key: &str) -> Result<Option<String>> {
     let Some(Row { value, expires_at }) = rows.to_array::<Row>()?.into_iter().next() else {
         return Ok(None);
     };
-    if expires_at.is_some_and(|at| at <= now()) {
+    let has_expired = expires_at.is_some_and(|at| at <= now());
+    sometimes!(has_expired, "somebody asks for what has expired");
+    if has_expired {
         sql.exec("DELETE FROM session WHERE key = ?", vec![key.into()])?;
         return Ok(None);
     }
     Ok(Some(value))
+}
+
+/// Removes what has expired.
+pub(crate) fn remove_expired(sql: &SqlStorage) -> Result<()> {
+    sql.exec(
+        "DELETE FROM session WHERE expires_at <= ?",
+        vec![now().into()],
+    )?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Expiry {
+    at: Option<i64>,
+}
+
+/// When the first value expires, if any does.
+pub(crate) fn first_expiry(sql: &SqlStorage) -> Result<Option<i64>> {
+    let first = sql.exec("SELECT min(expires_at) AS at FROM session", None)?;
+    Ok(first.one::<Expiry>()?.at)
+}
+
+#[derive(Deserialize)]
+struct Key {
+    key: String,
+}
+
+/// The keys under which something is stored, expired or not.
+pub(crate) fn keys(sql: &SqlStorage) -> Result<Vec<String>> {
+    let rows = sql.exec("SELECT key FROM session ORDER BY key", None)?;
+    let rows = rows.to_array::<Key>()?;
+    Ok(rows.into_iter().map(|row| row.key).collect())
 }
 
 /// Milliseconds since the epoch, as a number that SQL takes.
@@ -67,7 +104,13 @@ impl DurableObject for UserSession {
     fn new(state: State, _env: Env) -> Self {
         let sql = state.storage().sql();
         create_table(&sql);
-        Self { sql }
+        Self { state, sql }
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        remove_expired(&self.sql)?;
+        self.wait_for_the_next().await?;
+        Response::empty()
     }
 
     /// `POST /set?key=k&value=v&ttl=ms` and `GET /get?key=k`.
@@ -93,6 +136,16 @@ impl DurableObject for UserSession {
     }
 }
 
+impl UserSession {
+    /// Sets the alarm for the first value to expire.
+    async fn wait_for_the_next(&self) -> Result<()> {
+        match first_expiry(&self.sql)? {
+            Some(at) => set_alarm_at(&self.state.storage(), at).await,
+            None => Ok(()),
+        }
+    }
+}
+
 #[rpc]
 impl UserSession {
     /// Stores `value`, for `ttl` milliseconds or for good.
@@ -102,7 +155,12 @@ impl UserSession {
             "INSERT OR REPLACE INTO session (key, value, expires_at) VALUES (?, ?, ?)",
             vec![key.into(), value.into(), expires_at.into()],
         )?;
-        Ok(())
+        self.wait_for_the_next().await
+    }
+
+    /// The keys under which something is stored, expired or not.
+    pub async fn stored(&self) -> Result<Vec<String>> {
+        keys(&self.sql)
     }
 
     /// The value of `key`, if there is one that has not expired.

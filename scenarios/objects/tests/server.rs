@@ -1,10 +1,11 @@
 //! `dormouse-serve` as its users run it: curl an increment, kill -9 the process, start it again, the count is there.
 
+mod support;
+
 use std::{
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::TcpStream,
-    path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output},
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -13,37 +14,7 @@ use std::{
     time::Duration,
 };
 
-struct Server {
-    process: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(data: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_dormouse-serve"))
-            .args(["--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("it was asked for"))
-            .read_line(&mut line)
-            .expect("it speaks");
-        let address = line
-            .trim()
-            .strip_prefix("listening on http://")
-            .expect("it tells where it listens")
-            .to_owned();
-        Self { process, address }
-    }
-
-    /// SIGKILL: the process has no say in it.
-    fn kill(mut self) {
-        self.process.kill().expect("it runs");
-        self.process.wait().expect("it ends");
-    }
-}
+use support::Server;
 
 /// One request on a connection of its own; the status and the body.
 fn ask(address: &str, method: &str, path: &str) -> io::Result<(u16, String)> {

@@ -5,7 +5,7 @@ use dormouse_objects::{
     AuditLog, AuditedCounter, Counter,
     faulty::{ForgetfulCounter, RacingCounter, UnconfirmedCounter},
 };
-use dormouse_sim::{Client, Linearizable, Model, Scenario, Suite};
+use dormouse_sim::{Client, Faults, Linearizable, Model, Scenario, Suite};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,22 @@ pub fn counter() -> Suite {
         |client, name| client.stub::<Counter>("COUNTER", &name).increment(),
         |client, name| client.stub::<Counter>("COUNTER", &name).get(),
     )
+    .into_suite()
+}
+
+/// The same in brief: one client, one or two calls, at most one fault. A run of it costs little, so that campaigns of millions of seeds are no
+/// matter of days, and what goes wrong once in a million of the shortest runs is found.
+pub fn brief_counter() -> Suite {
+    suite_of::<Counter>(
+        "brief_counter",
+        |client, name| client.stub::<Counter>("COUNTER", &name).increment(),
+        |client, name| client.stub::<Counter>("COUNTER", &name).get(),
+    )
+    .clients(1)
+    .workload(Just(Op::Increment("a".to_owned())), 1..=2)
+    .pauses(0..40_u64)
+    .faults(Faults::all().at_most(1))
+    .finally(vec![Op::Get("a".to_owned())])
     .into_suite()
 }
 

@@ -12,6 +12,9 @@ const SEEDS_DEFAULT: u64 = 1_000;
 /// The test runs seeds 0, 1, 2, ... until one breaks a promise, confirms it in a fresh process, and fails with the report.
 /// `DORMOUSE_SEED=412 cargo test name` runs one seed, `DORMOUSE_SEEDS=100000` that many.
 ///
+/// Before its seeds the test runs what failed once: the plans and seeds in the crate's folder `tests/regressions` that are of its suite. A new failure is
+/// made as small as two seconds allow (`DORMOUSE_SHRINK=10`: ten), and that plan is added to the folder unless `CI` is set.
+///
 /// ```ignore
 /// #[dormouse_sim::test(seeds = 200)]
 /// fn increments_are_linearizable() -> Suite {
@@ -57,8 +60,9 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
         fn #name() {
             #function
             let suite = ::dormouse_sim::Suite::from(#name());
+            let regressions = ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/tests/regressions");
             let path = ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name));
-            ::dormouse_sim::explore::test(&suite, ::core::env!("CARGO_PKG_NAME"), path, #seeds);
+            ::dormouse_sim::explore::test(&suite, ::core::env!("CARGO_PKG_NAME"), path, regressions, #seeds);
         }
     }
     .into()

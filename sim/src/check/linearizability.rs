@@ -1,7 +1,7 @@
 //! Linearizability: is there an order of the calls, one at a time, that explains every answer?
 //!
 //! Each call must take effect at one instant between its invocation and its return. A history is linearizable if such
-//! instants can be chosen so that a sequential [`Model`] gives the answers that the clients saw. Then, and only then, the
+//! instants can be chosen so that a sequential [`Model`](super::model::Model) gives the answers that the clients saw. Then, and only then, the
 //! object behaved as if it had no concurrency, no cache and no crash.
 //!
 //! - An answered call has one place, before its return.
@@ -12,19 +12,24 @@
 //! and Gong with Lowe's memory. Deciding is NP-complete: linear in the length of a history, exponential in how many calls
 //! overlap. So there is a [`Budget`], and past it the verdict is [`Verdict::Unknown`], never `Ok`.
 //!
-//! In: a history and a model. Out: a [`Verdict`]; for a violation, the longest order that works and the call that does
-//! not fit behind it.
+//! In: a history and a model. Out: a [`Verdict`]; if the history is illegal, the longest order that works, the calls that do not fit behind
+//! it, and the states that they met there.
 
 mod events;
+#[cfg(test)]
+mod mutated_tests;
 mod search;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::{self, Debug, Write as _};
+use std::{
+    fmt::{self, Debug},
+    iter,
+};
 
-use super::model::Model;
-use crate::history::{Call, History, Outcome};
+use super::model::NondeterministicModel;
+use crate::history::History;
 use search::{DeadEnd, Search};
 
 /// The steps that each object is given in the first round. An object that is easy to refute is then found before the
@@ -38,7 +43,8 @@ const ROUND_GROWTH: u64 = 8;
 pub struct Budget {
     /// How often a call may be tried at a place, over all objects.
     pub steps: u64,
-    /// How many bytes the memory of searched places may take. A state counts without what it holds on the heap.
+    /// How many bytes the memory of searched places may take. What a state holds on the heap counts if the model says it
+    /// ([`heap_bytes`](super::model::Model::heap_bytes)).
     pub memory_bytes_max: usize,
 }
 
@@ -59,35 +65,57 @@ pub enum Verdict {
     /// There is an order that explains every answer.
     Ok,
     /// There is none.
-    Violation(Violation),
-    /// The budget ended first.
-    Unknown {
-        /// How many steps were made.
-        steps: u64,
-    },
+    Illegal(Explanation),
+    /// The budget ended first: nothing is known.
+    Unknown(Bound),
 }
 
-/// The proof, as far as a person can follow it. `Display` tells it in words.
+/// The bound at which a search gave up. `Display` tells it in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// So many steps were made.
+    Steps(u64),
+    /// The memory of searched places took so many bytes.
+    MemoryBytes(usize),
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Steps(steps) => write!(f, "{steps} steps"),
+            Self::MemoryBytes(bytes) => write!(f, "{bytes} bytes of memory"),
+        }
+    }
+}
+
+/// The proof, as far as a person can follow it. `Display` tells it in a sentence; `{:#}` goes through the last calls of the longest
+/// order and all those that could not be placed behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Violation {
+pub struct Explanation {
     /// The object whose calls no order explains.
     pub object: String,
     /// The calls of a longest order that works, in that order, by their places in the history.
     pub longest_prefix: Vec<usize>,
     /// The place of the call that had to come next, before it returned, and could not.
     pub stuck: usize,
-    /// The states that it met, as text: after that order, then after others as long; at most [`Violation::STATES_MAX`].
+    /// The places of the other calls that had been made by then and could not come next either.
+    pub open: Vec<usize>,
+    /// The states that they met, as text: after that order, then after others as long; at most [`Explanation::STATES_MAX`].
     pub states: Vec<String>,
     /// The stuck call, as text.
     call: String,
-    /// The end of the longest order, as text; `None` if that is empty.
-    last: Option<String>,
+    /// The open calls, as text.
+    open_calls: Vec<String>,
+    /// The end of the longest order, as text.
+    last_calls: Vec<String>,
 }
 
-impl Violation {
-    /// How many states a violation names at most.
+impl Explanation {
+    /// How many states an explanation names at most.
     pub const STATES_MAX: usize = search::STATES_MAX;
+    /// How many calls at the end of the longest order an explanation tells at most.
+    pub const LAST_CALLS_MAX: usize = 8;
 
     fn new<M>(
         object: &str,
@@ -96,38 +124,40 @@ impl Violation {
         end: DeadEnd,
     ) -> Self
     where
-        M: Model,
+        M: NondeterministicModel,
         M::Op: Debug,
         M::Ret: Debug,
     {
         let DeadEnd {
             order,
             stuck,
+            open,
             states,
         } = end;
-        let calls = history.calls();
+        let words = |place: &usize| history.calls()[*place].in_words();
+        let last_calls = &order[order.len().saturating_sub(Self::LAST_CALLS_MAX)..];
         Self {
             object: object.to_owned(),
             stuck,
             states: states
                 .into_iter()
-                .map(|state| format!("{:?}", search.state(state)))
+                .map(|state| search.state_in_words(state))
                 .collect(),
-            call: in_words(&calls[stuck]),
-            last: order.last().map(|last| in_words(&calls[*last])),
+            call: words(&stuck),
+            open_calls: open.iter().map(words).collect(),
+            last_calls: last_calls.iter().map(words).collect(),
             longest_prefix: order,
+            open,
         }
     }
-}
 
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "{}: {} fits into no order of the calls; ",
             self.object, self.call
         )?;
-        match (&self.last, self.longest_prefix.len()) {
+        match (self.last_calls.last(), self.longest_prefix.len()) {
             (None, _) => f.write_str("even as the first call")?,
             (Some(last), 1) => write!(f, "after {last}")?,
             (Some(last), length) => {
@@ -139,27 +169,42 @@ impl fmt::Display for Violation {
         }
         write!(f, ", it met the state {}", self.states.join(", or "))
     }
+
+    fn story(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = self.longest_prefix.len();
+        write!(
+            f,
+            "{}: no order of the calls explains every answer",
+            self.object
+        )?;
+        if length > self.last_calls.len() {
+            write!(
+                f,
+                "\nthe longest order that works has {length} calls, the last of them"
+            )?;
+        } else if length > 0 {
+            write!(f, "\nthe longest order that works")?;
+        }
+        for call in &self.last_calls {
+            write!(f, "\n  {call}")?;
+        }
+        write!(f, "\npossible states then: {}", self.states.join(", or "))?;
+        write!(f, "\nnone of these fits there, and the first had to")?;
+        for call in iter::once(&self.call).chain(&self.open_calls) {
+            write!(f, "\n  {call}")?;
+        }
+        Ok(())
+    }
 }
 
-fn in_words<Op: Debug, Ret: Debug>(call: &Call<Op, Ret>) -> String {
-    let Call {
-        client,
-        op,
-        invoked,
-        ..
-    } = call;
-    let mut words = format!("client-{client}'s {op:?}");
-    let written = match (&call.outcome, call.returned) {
-        (Outcome::Ok(ret), Some(returned)) => {
-            write!(words, " -> {ret:?} ({invoked} to {returned})")
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            self.story(f)
+        } else {
+            self.sentence(f)
         }
-        (Outcome::Ok(ret), None) => write!(words, " -> {ret:?} (from {invoked} on)"),
-        (Outcome::Failed(_) | Outcome::Unknown(_), _) => {
-            write!(words, " -> unknown (from {invoked} on)")
-        }
-    };
-    written.expect("a string takes it");
-    words
+    }
 }
 
 /// Judges a history.
@@ -208,18 +253,18 @@ fn in_words<Op: Debug, Ret: Debug>(call: &Call<Op, Ret>) -> String {
 /// };
 /// let history: History<_, _> = [one(1, 0), one(2, 2)].into_iter().collect();
 ///
-/// let Verdict::Violation(violation) = check(&Counter, &history, Budget::default()) else {
+/// let Verdict::Illegal(explanation) = check(&Counter, &history, Budget::default()) else {
 ///     panic!("a lost update")
 /// };
 /// assert_eq!(
-///     violation.to_string(),
+///     explanation.to_string(),
 ///     "counter: client-2's Increment -> 1 (+0.002s to +0.003s) fits into no order of the calls; \
 ///      after client-1's Increment -> 1 (+0.000s to +0.001s), it met the state 1",
 /// );
 /// ```
 pub fn check<M>(model: &M, history: &History<M::Op, M::Ret>, budget: Budget) -> Verdict
 where
-    M: Model,
+    M: NondeterministicModel,
     M::Op: Debug,
     M::Ret: Debug,
 {
@@ -244,7 +289,7 @@ where
             match decided {
                 Some(Ok(())) => held -= search.memory_bytes(),
                 Some(Err(end)) => {
-                    return Verdict::Violation(Violation::new(object, history, &search, end));
+                    return Verdict::Illegal(Explanation::new(object, history, &search, end));
                 }
                 None => undecided.push((object, search)),
             }
@@ -252,8 +297,11 @@ where
         if undecided.is_empty() {
             return Verdict::Ok;
         }
-        if steps >= budget.steps || held >= budget.memory_bytes_max {
-            return Verdict::Unknown { steps };
+        if held >= budget.memory_bytes_max {
+            return Verdict::Unknown(Bound::MemoryBytes(held));
+        }
+        if steps >= budget.steps {
+            return Verdict::Unknown(Bound::Steps(steps));
         }
         open = undecided;
         quota = quota.saturating_mul(ROUND_GROWTH);

@@ -6,9 +6,9 @@
 use std::fmt::{self, Debug};
 
 use super::{
-    Check, Observed, Violation,
+    Check, Mark, Observed, Violation,
     linearizability::{self, Budget, Verdict},
-    model::Model,
+    model::NondeterministicModel,
 };
 use crate::history::History;
 
@@ -21,13 +21,16 @@ pub const PROMISE_DURABLE: &str = "what was acknowledged survives a loss of powe
 /// The promise of the checker itself: within its bounds it finds an answer.
 pub const PROMISE_JUDGED: &str = "the history can be judged";
 
-/// Checks every object of a run against a sequential [`Model`].
+/// Checks every object of a run against a sequential [`Model`](super::model::Model), or one that leaves the object choices
+/// ([`NondeterministicModel`]).
+///
+/// A run whose history cannot be judged within the [`Budget`] does not pass: it breaks the promise [`PROMISE_JUDGED`].
 pub struct Linearizable<M> {
     model: M,
     budget: Budget,
 }
 
-impl<M: Model> Linearizable<M> {
+impl<M: NondeterministicModel> Linearizable<M> {
     /// Each object on its own: calls to different objects are not ordered with each other.
     pub fn per_object(model: M) -> Self {
         Self {
@@ -35,24 +38,31 @@ impl<M: Model> Linearizable<M> {
             budget: Budget::default(),
         }
     }
+
+    /// With another bound than the default one.
+    #[must_use]
+    pub fn within(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
 }
 
 impl<M> Check<M::Op, M::Ret> for Linearizable<M>
 where
-    M: Model,
+    M: NondeterministicModel,
     M::Op: Clone + Debug,
     M::Ret: Clone + Debug,
 {
     fn check(&self, run: &Observed<'_, M::Op, M::Ret>) -> Result<(), Violation> {
         match linearizability::check(&self.model, run.history, self.budget) {
             Verdict::Ok => Ok(()),
-            Verdict::Unknown { steps } => {
+            Verdict::Unknown(bound) => {
                 let why = format!(
-                    "the checker gave up after {steps} steps; make the history shorter or the model simpler"
+                    "the checker gave up after {bound}; make the history shorter or the model simpler, or raise `Linearizable::within`"
                 );
                 Err(Violation::new(PROMISE_JUDGED, why))
             }
-            Verdict::Violation(violation) => {
+            Verdict::Illegal(explanation) => {
                 let calls = run.history.calls();
                 let before: History<_, _> = calls[..calls.len() - run.last_reads]
                     .iter()
@@ -65,7 +75,12 @@ where
                 } else {
                     PROMISE_ORDER
                 };
-                Err(Violation::new(promise, violation.to_string()))
+                let stuck = Mark::call(&calls[explanation.stuck]);
+                let last = explanation.longest_prefix.last();
+                let last = last.map(|last| Mark::call(&calls[*last]));
+                let mut found = Violation::new(promise, explanation.to_string()).at(stuck);
+                found.marks.extend(last);
+                Err(found)
             }
         }
     }

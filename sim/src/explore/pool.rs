@@ -6,6 +6,7 @@
 use std::{
     collections::VecDeque,
     io::{self, BufRead as _, BufReader, Write as _},
+    ops::Range,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Mutex, PoisonError, mpsc},
     thread,
@@ -13,7 +14,8 @@ use std::{
 
 use super::{
     Failure, Summary,
-    worker::{ANSWER, AfterFailure, Answer, Task},
+    strategy::Strategy,
+    worker::{ANSWER, AfterFailure, Answer, Repeat, Task},
 };
 use crate::{Seed, Violation};
 
@@ -27,8 +29,39 @@ pub(super) const RUN_ENDS: &str = "a run ends";
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) task: Task,
+    /// Which of its seeds are done. Of a task that a hang cut in pieces, the others come again.
+    pub(super) done: Range<u64>,
     pub(super) summary: Summary,
     pub(super) sample: Option<(Seed, u64)>,
+    /// The worker's memory at the end of the task.
+    pub(super) resident_bytes: Option<u64>,
+}
+
+impl Finished {
+    /// All seeds that were run are done.
+    fn whole(task: Task, summary: Summary) -> Self {
+        let done = task.first..task.first.saturating_add(summary.seeds);
+        Self {
+            task,
+            done,
+            summary,
+            sample: None,
+            resident_bytes: None,
+        }
+    }
+}
+
+/// Tasks to come: those that a hang left over, then new ones as long as there are any.
+struct Tasks<I> {
+    left_over: VecDeque<Task>,
+    new: Option<I>,
+}
+
+impl<I: Iterator<Item = Task>> Tasks<I> {
+    fn next(&mut self) -> Option<Task> {
+        let left_over = self.left_over.pop_front();
+        left_over.or_else(|| self.new.as_mut()?.next())
+    }
 }
 
 /// Runs `tasks` on `jobs` workers. `finished` hears of each result as it comes and says whether to go on.
@@ -36,11 +69,14 @@ pub(super) struct Finished {
 /// # Errors
 /// The command cannot execute itself.
 pub(super) fn run(
-    tasks: Vec<Task>,
+    tasks: impl Iterator<Item = Task> + Send,
     jobs: usize,
-    mut finished: impl FnMut(Finished) -> GoOn,
+    mut finished: impl FnMut(Finished) -> io::Result<GoOn>,
 ) -> io::Result<()> {
-    let tasks = Mutex::new(VecDeque::from(tasks));
+    let tasks = Mutex::new(Tasks {
+        left_over: VecDeque::new(),
+        new: Some(tasks),
+    });
     let (sender, results) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..jobs {
@@ -54,9 +90,13 @@ pub(super) fn run(
         }
         drop(sender);
         for result in results {
-            if finished(result?) == GoOn::No {
-                tasks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let goes_on = result.and_then(&mut finished);
+            if !matches!(goes_on, Ok(GoOn::Yes)) {
+                let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+                tasks.left_over.clear();
+                tasks.new = None;
             }
+            goes_on?;
         }
         Ok(())
     })
@@ -70,27 +110,28 @@ pub(super) enum GoOn {
 }
 
 fn work_off(
-    tasks: &Mutex<VecDeque<Task>>,
+    tasks: &Mutex<Tasks<impl Iterator<Item = Task>>>,
     results: &mpsc::Sender<io::Result<Finished>>,
 ) -> io::Result<()> {
     let mut worker: Option<Worker> = None;
     loop {
-        let task = tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front();
+        let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
         let Some(task) = task else { return Ok(()) };
         let mut hands = match worker.take() {
             Some(hands) => hands,
             None => Worker::start()?,
         };
         let result = match hands.run(&task) {
-            Some(Answer::Done { summary, sample }) => {
+            Some(Answer::Done {
+                summary,
+                sample,
+                resident_bytes,
+            }) => {
                 worker = Some(hands);
                 Finished {
-                    task,
-                    summary,
                     sample,
+                    resident_bytes,
+                    ..Finished::whole(task, summary)
                 }
             }
             Some(Answer::Hangs(seed)) => {
@@ -99,35 +140,31 @@ fn work_off(
                     let (before, after) =
                         (seed.0 - task.first, task.first + task.count - seed.0 - 1);
                     let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
-                    tasks.push_front(Task {
-                        first: seed.0 + 1,
-                        count: after,
+                    let pieces = [(task.first, before), (seed.0 + 1, after)];
+                    let pieces = pieces.into_iter().filter(|(_, count)| *count > 0);
+                    tasks.left_over.extend(pieces.map(|(first, count)| Task {
+                        first,
+                        count,
                         ..task.clone()
-                    });
-                    tasks.push_front(Task {
-                        count: before,
-                        ..task.clone()
-                    });
-                    tasks.retain(|task| task.count > 0);
+                    }));
                 }
                 let failure = Failure {
                     seed,
                     violation: Violation::new(RUN_ENDS, "the run hangs in real time"),
                     hash: 0,
                 };
+                let first = match task.after_failure {
+                    AfterFailure::GoOn => seed.0,
+                    AfterFailure::Stop => task.first,
+                };
                 let summary = Summary {
-                    seeds: if task.after_failure == AfterFailure::GoOn {
-                        1
-                    } else {
-                        seed.0 - task.first + 1
-                    },
+                    seeds: seed.0 - first + 1,
                     failures: vec![failure],
                     ..Summary::default()
                 };
                 Finished {
-                    task,
-                    summary,
-                    sample: None,
+                    done: first..seed.0 + 1,
+                    ..Finished::whole(task, summary)
                 }
             }
             None => find_the_killer(task)?,
@@ -176,11 +213,7 @@ fn find_the_killer(task: Task) -> io::Result<Finished> {
             hash: 0,
         });
     }
-    Ok(Finished {
-        task,
-        summary,
-        sample: None,
-    })
+    Ok(Finished::whole(task, summary))
 }
 
 /// Runs one seed in a fresh process.
@@ -193,12 +226,21 @@ pub(super) fn in_a_fresh_process(suite: &str, seed: Seed) -> io::Result<Option<A
         first: seed.0,
         count: 1,
         after_failure: AfterFailure::GoOn,
+        repeat: Repeat::Once,
+        strategy: Strategy::Random,
     };
     Ok(Worker::start()?.run(&task))
 }
 
 /// How many free bytes a worker keeps for its next world.
 const KEPT_MEMORY: &str = "268435456";
+
+/// Worlds come and go a thousand times a second. glibc would give their memory back to the system each time.
+pub(super) fn keep_memory(command: &mut Command) {
+    command
+        .env("MALLOC_TRIM_THRESHOLD_", KEPT_MEMORY)
+        .env("MALLOC_MMAP_THRESHOLD_", KEPT_MEMORY);
+}
 
 struct Worker {
     process: Child,
@@ -209,10 +251,7 @@ struct Worker {
 impl Worker {
     fn start() -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        // Worlds come and go a thousand times a second. glibc would give their memory back to the system each time.
-        command
-            .env("MALLOC_TRIM_THRESHOLD_", KEPT_MEMORY)
-            .env("MALLOC_MMAP_THRESHOLD_", KEPT_MEMORY);
+        keep_memory(&mut command);
         let mut process = command
             .arg(WORKER)
             .stdin(Stdio::piped())

@@ -2,30 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{Expectation, Summary};
+use super::{Expectation, tally::Row};
 use crate::FaultKind;
 
-/// What came of one suite.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub(super) suite: String,
-    pub(super) expectation: Expectation,
-    pub(super) summary: Summary,
-    /// For a faulty suite: how many seeds each search took; `None` where the bug was not found.
-    pub(super) searches: Vec<Option<u64>>,
-}
-
 impl Row {
-    pub(super) fn is_as_expected(&self) -> bool {
-        match self.expectation {
-            Expectation::Passes => self.summary.failures.is_empty(),
-            Expectation::IsFound => {
-                !self.searches.is_empty() && self.searches.iter().all(Option::is_some)
-            }
-        }
-    }
-
-    fn verdict(&self) -> String {
+    pub(super) fn verdict(&self) -> String {
         match self.expectation {
             Expectation::Passes if self.summary.failures.is_empty() => "pass".to_owned(),
             Expectation::Passes => match &self.summary.failures[..] {
@@ -33,10 +14,11 @@ impl Row {
                 failures => format!("FAIL: {} seeds", failures.len()),
             },
             Expectation::IsFound => {
-                let mut found: Vec<u64> = self.searches.iter().flatten().copied().collect();
+                let mut found: Vec<u64> = self.searches.values().flatten().copied().collect();
                 found.sort_unstable();
                 let missed = self.searches.len() - found.len();
                 match found.get(found.len() / 2) {
+                    None if self.searches.is_empty() => "not searched".to_owned(),
                     None => "NOT FOUND".to_owned(),
                     Some(_) if missed > 0 => {
                         format!("NOT FOUND in {missed} of {} searches", self.searches.len())

@@ -9,8 +9,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Listed, Summary, run_seed, watchdog::Watchdog};
-use crate::{Detail, Seed};
+use super::{
+    Listed, Summary,
+    strategy::{Searcher, Strategy},
+    watchdog::Watchdog,
+};
+use crate::Seed;
 
 /// Seeds to be run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +27,11 @@ pub struct Task {
     pub count: u64,
     /// Whether to go on after the first failure.
     pub after_failure: AfterFailure,
+    /// How often each is run.
+    pub repeat: Repeat,
+    /// Where plans come from.
+    #[serde(default)]
+    pub strategy: Strategy,
 }
 
 /// How the line of an answer begins.
@@ -30,6 +39,7 @@ pub(super) const ANSWER: &str = "dormouse-answer ";
 
 /// What to do when a seed has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AfterFailure {
     /// Leave the rest of the task.
     Stop,
@@ -37,8 +47,19 @@ pub enum AfterFailure {
     GoOn,
 }
 
+/// How often a seed is run in its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeat {
+    /// Once: a few seeds are compared with another process.
+    Once,
+    /// Twice: different traces are a broken promise.
+    Twice,
+}
+
 /// What a worker says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Answer {
     /// The task is done.
     Done {
@@ -46,6 +67,8 @@ pub enum Answer {
         summary: Summary,
         /// Seed and hash of the last run, to be compared with another process's.
         sample: Option<(Seed, u64)>,
+        /// How much memory the worker's process takes now, in bytes; `None` where the system does not say.
+        resident_bytes: Option<u64>,
     },
     /// This seed hangs; the worker ends.
     Hangs(Seed),
@@ -72,19 +95,37 @@ pub fn serve(suites: &[Listed]) -> io::Result<()> {
         let started = Instant::now();
         let mut summary = Summary::default();
         let mut sample = None;
+        let mut searcher = Searcher::new(task.strategy);
         for seed in (task.first..task.first.saturating_add(task.count)).map(Seed) {
-            let run = watchdog.during(seed, || run_seed(&suite, seed, Detail::Brief));
+            let (run, plan) = watchdog.during(seed, || searcher.run(&suite, seed, task.repeat));
             sample = Some((seed, run.hash));
             let failed = run.violation.is_some();
             summary.add(seed, run);
+            if failed {
+                summary.plans.extend(plan.map(|plan| (seed.0, plan)));
+            }
             if failed && task.after_failure == AfterFailure::Stop {
                 break;
             }
         }
         summary.worked = started.elapsed();
-        say(&Answer::Done { summary, sample })?;
+        say(&Answer::Done {
+            summary,
+            sample,
+            resident_bytes: resident_bytes(),
+        })?;
     }
     Ok(())
+}
+
+/// A world that leaves something behind shows here after a million of them.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 fn say(answer: &Answer) -> io::Result<()> {

@@ -3,12 +3,23 @@
 //! There is one instrumentation, `tracing` events with stable names; [`layer`] takes them in. The trace is kept in flat arrays, cheap
 //! enough for mass exploration, so that its hash, its text and the checkers all see the very same thing. Nothing in it differs between two runs of a
 //! seed: no addresses, no real times, no order of hash maps.
+//!
+//! A run that somebody looks at is handed out as [`Entry`]s: as canonical [`text`], as [`json_lines`], as a [`timeline`] of what lasted how
+//! long, and from that as [`chrome`] JSON and as a [`page`] for the browser. [`words`] says what each event means.
 
+pub mod chrome;
+mod entry;
 pub(crate) mod layer;
+pub mod page;
+pub mod timeline;
+pub mod words;
 
 use std::{fmt::Write as _, ops::Range, rc::Rc, time::Duration};
 
+use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
+
+pub use self::entry::{Entry, json_lines, text};
 
 /// All events of one run.
 #[derive(Debug, Default)]
@@ -74,6 +85,11 @@ impl Trace {
         })
     }
 
+    /// How many events there are.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
     pub(crate) fn last(&self) -> Option<Event<'_>> {
         self.events.last().map(|recorded| Event {
             trace: self,
@@ -112,11 +128,12 @@ impl Trace {
 
     /// The canonical text: one line an event.
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        for event in self.events() {
-            event.write_line(&mut text);
-        }
-        text
+        text(&self.entries())
+    }
+
+    /// Everything, to be kept after the run.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.events().map(Event::to_entry).collect()
     }
 }
 
@@ -196,28 +213,21 @@ impl<'a> Event<'a> {
             .map(|(_, field)| field)
     }
 
-    fn write_line(self, out: &mut String) {
-        let at = self.recorded.at;
-        write!(
-            out,
-            "+{}.{:03}s {:<9} {:<16}",
-            at.as_secs(),
-            at.subsec_millis(),
-            self.place(),
-            self.name()
-        )
-        .expect("writing to a string does not fail");
-        for (name, field) in &self.trace.fields[self.recorded.fields.clone()] {
-            match field {
-                Field::Number(number) => write!(out, " {name}={number}"),
-                Field::Bool(value) => write!(out, " {name}={value}"),
-                Field::Text(range) => write!(out, " {name}={}", &self.trace.text[range.clone()]),
-            }
-            .expect("writing to a string does not fail");
+    fn to_entry(self) -> Entry {
+        let fields = self.trace.fields[self.recorded.fields.clone()].iter();
+        let fields = fields.map(|(name, field)| {
+            let value = match field {
+                Field::Number(number) => Value::from(*number),
+                Field::Bool(value) => Value::from(*value),
+                Field::Text(range) => Value::from(&self.trace.text[range.clone()]),
+            };
+            ((*name).to_owned(), value)
+        });
+        Entry {
+            at: self.recorded.at,
+            place: self.place().to_owned(),
+            name: self.name().to_owned(),
+            fields: fields.collect(),
         }
-        while out.ends_with(' ') {
-            out.pop();
-        }
-        out.push('\n');
     }
 }

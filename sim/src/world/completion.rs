@@ -22,6 +22,8 @@ use super::{
 pub(crate) struct Completion {
     kind: &'static str,
     priority: u64,
+    /// On whose behalf it happens.
+    actor: u64,
     /// Completions of one queue happen in the order in which they were made.
     queue: Option<u64>,
     state: Cell<State>,
@@ -66,7 +68,14 @@ pub(crate) struct Agenda {
 }
 
 impl Agenda {
+    /// Adds a completion on behalf of whoever owns its queue, or of the disk.
     pub(crate) fn add(&mut self, new: NewCompletion) -> Wait {
+        let owner = new.queue.unwrap_or(0);
+        self.add_for(owner, new)
+    }
+
+    /// Adds a completion on behalf of `actor`.
+    pub(crate) fn add_for(&mut self, actor: u64, new: NewCompletion) -> Wait {
         let NewCompletion {
             kind,
             due,
@@ -77,6 +86,7 @@ impl Agenda {
         let completion = Rc::new(Completion {
             kind,
             priority,
+            actor,
             queue,
             state: Cell::new(State::UnderWay),
             waker: RefCell::default(),
@@ -134,6 +144,7 @@ impl Agenda {
                 alternatives.push(Alternative {
                     kind: completion.kind,
                     priority: completion.priority,
+                    actor: completion.actor,
                 });
                 heads.push(index);
             }

@@ -9,6 +9,7 @@ use super::{World, machine::Life};
 use crate::executor::Presence;
 
 thread_local! {
+    static SPAN: RefCell<Option<tracing::span::EnteredSpan>> = const { RefCell::new(None) };
     static CURRENT: RefCell<Option<(Rc<World>, Rc<Life>)>> = const { RefCell::new(None) };
 }
 
@@ -23,10 +24,17 @@ pub(crate) fn get() -> Option<(Rc<World>, Rc<Life>)> {
 }
 
 pub(super) fn set(presence: Presence, world: &Weak<World>, life: &Weak<Life>) {
-    CURRENT.set(match presence {
-        Presence::Enters => world.upgrade().zip(life.upgrade()),
-        Presence::Leaves => None,
-    });
+    match presence {
+        Presence::Enters => {
+            let life = life.upgrade();
+            SPAN.set(life.as_ref().map(|life| life.span.clone().entered()));
+            CURRENT.set(world.upgrade().zip(life));
+        }
+        Presence::Leaves => {
+            CURRENT.set(None);
+            SPAN.set(None);
+        }
+    }
 }
 
 /// Runs `f` as code of `life`.

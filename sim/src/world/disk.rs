@@ -6,6 +6,7 @@
 //!   name was never synced may be gone altogether.
 //! - A *sync* takes its time and may be slow; it may fail, and then what it covered never becomes durable by a later sync, although
 //!   reads still show it (the page cache forgot that it is dirty).
+//! - A *read* or a *write* may fail, and so do all writes while the disk is full; a write that fails writes nothing.
 //!
 //! What stays true all the same: reads see the latest writes; what was written before a completed sync began survives; deleting and renaming are
 //! durable at once.
@@ -23,7 +24,7 @@ use super::{
     completion::NewCompletion,
     machine::{Life, Machine},
 };
-use crate::seed::Draw;
+use crate::{fault::FaultKind, seed::Draw};
 
 /// What a power loss can tear a write into.
 const SECTOR: usize = 512;
@@ -84,6 +85,9 @@ pub(crate) struct DiskImage {
     changes: u64,
 }
 
+/// What the names of the legacy storage service's files have in them.
+const LEGACY_FILES: &str = ".kv";
+
 /// What SQLite appends to a database's name for its log.
 const LOG_SUFFIX: &str = "-wal";
 
@@ -112,6 +116,12 @@ impl DiskImage {
         let files = self.data_of(database);
         let changes = files.flat_map(|(_, inode)| &self.inodes[inode].unsynced);
         changes.map(|change| change.number).max().unwrap_or(0)
+    }
+
+    /// The name of a file; none if it was deleted.
+    fn path_of(&self, inode: u64) -> &str {
+        let mut named = self.files.iter().filter(|(_, file)| **file == inode);
+        named.next().map_or("", |(path, _)| path)
     }
 
     /// The files that a database consists of. What else is kept beside it, such as the times of its commits, may be lost.
@@ -297,6 +307,23 @@ impl SimDisk {
             .ok_or_else(|| DiskError::Io(format!("file {} is not open", file.0)))
     }
 
+    /// # Errors
+    /// A fault that the write meets.
+    fn may_write(&self, inode: u64) -> Result<(), DiskError> {
+        let is_kv = || {
+            self.machine
+                .disk
+                .borrow()
+                .path_of(inode)
+                .contains(LEGACY_FILES)
+        };
+        match self.world.write_meets(&self.life, is_kv) {
+            None => Ok(()),
+            Some(FaultKind::DiskFull) => Err(DiskError::Full),
+            Some(_) => Err(DiskError::Io("write failed".into())),
+        }
+    }
+
     fn point(&self, name: &'static str, bytes: u64) -> Result<(), DiskError> {
         self.world.point(&self.life, name, bytes);
         self.alive()
@@ -331,6 +358,9 @@ impl Disk for SimDisk {
     fn read_at(&self, file: FileId, out: &mut [u8], offset: u64) -> Result<usize, DiskError> {
         self.alive()?;
         let inode = self.inode(file)?;
+        if self.world.read_fails(&self.life) {
+            return Err(DiskError::Io("read failed".into()));
+        }
         let image = self.machine.disk.borrow();
         let cache = &image
             .inodes
@@ -349,6 +379,7 @@ impl Disk for SimDisk {
     fn write_at(&self, file: FileId, data: &[u8], offset: u64) -> Result<(), DiskError> {
         let inode = self.inode(file)?;
         self.point("disk_write", data.len() as u64)?;
+        self.may_write(inode)?;
         let offset = usize::try_from(offset).expect("simulated files are small");
         self.machine.disk.borrow_mut().change(
             inode,
@@ -375,6 +406,9 @@ impl Disk for SimDisk {
     fn truncate(&self, file: FileId, len: u64) -> Result<(), DiskError> {
         let inode = self.inode(file)?;
         self.point("disk_truncate", len)?;
+        if len > self.len(file)? {
+            self.may_write(inode)?; // cutting needs no space
+        }
         let len = usize::try_from(len).expect("simulated files are small");
         self.machine
             .disk
@@ -427,7 +461,10 @@ impl Disk for SimDisk {
         };
         let which = self.machine.syncs.get();
         self.machine.syncs.set(which + 1);
-        let mut draw = self.world.seed.keyed("sync", self.machine.key, which);
+        let mut draw = self
+            .world
+            .drawing_seed()
+            .keyed("sync", self.machine.key, which);
         let (takes, fails) = self.world.faults.borrow_mut().sync(&mut draw);
         let until = self.machine.disk.borrow().changes;
         let (life, machine, world) = (

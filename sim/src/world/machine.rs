@@ -33,6 +33,8 @@ pub(crate) struct Life {
     pub(crate) machine: Rc<str>,
     pub(crate) number: u32,
     dead: Cell<bool>,
+    /// Says in logs on which machine something was.
+    pub(crate) span: tracing::Span,
     pub(crate) tasks: Rc<TaskSet>,
 }
 
@@ -47,6 +49,7 @@ impl Life {
                 machine: Rc::clone(machine),
                 number,
                 dead: Cell::new(false),
+                span: tracing::info_span!(target: dormouse::instrument::TARGET, "node", name = &**machine),
                 tasks,
             }
         })

@@ -4,46 +4,49 @@
 //! the [`director`] for the next one; when nothing is ready, virtual time jumps to what is due next. So what a run does is a function of its
 //! plan, its seed and its tape alone, and not of the order in which the executor underneath polls its tasks.
 //!
-//! The simulated twins of the runtime's ports: [`disk`], [`links`], and the small ones in [`ports`].
+//! The simulated twins of the runtime's ports: [`disk`], [`links`], [`sockets`], and the small ones in [`ports`]. What goes wrong is in [`faults`],
+//! what is asked in the end in [`rest`].
 
 pub(crate) mod completion;
 pub(crate) mod current;
 pub(crate) mod director;
 pub(crate) mod disk;
+mod faults;
 pub(crate) mod links;
 pub(crate) mod machine;
 pub(crate) mod oracle;
 pub(crate) mod ports;
+mod rest;
+pub(crate) mod sockets;
 
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    rc::Rc,
+    rc::{Rc, Weak},
     time::Duration,
 };
 
-use dormouse::{
-    Env, NodeBuilder, StartError,
-    platform::{Leg, Platform},
-};
+use dormouse::{Env, NodeBuilder, StartError, platform::Platform};
 
 use self::{
     completion::{Agenda, NewCompletion, Wait},
-    director::{Director, Tape},
+    director::{Director, Order, Tape},
     disk::SimDisk,
     links::{SimHost, SimLinks},
     machine::{Life, Machine},
     oracle::DurabilityOracle,
     ports::{SimClock, SimEntropy, SimNetwork, SimSpawn},
+    sockets::SimSocket,
 };
 use crate::{
-    check::Violation,
+    check::{Mark, Violation, assertions},
     executor::{self, Activity},
     fault::{
         Fault, FaultKind, SERVER, Trigger,
         armed::{ArmedFaults, Effects},
     },
+    plan::Redraw,
     seed::Seed,
     trace::Trace,
 };
@@ -57,6 +60,8 @@ const HAPPENINGS_AT_ONE_INSTANT_MAX: u32 = 100_000;
 pub(crate) struct World {
     pub(crate) seed: Seed,
     now: Cell<Duration>,
+    /// What the wall clock shows beyond the time that has passed, in milliseconds.
+    pub(crate) clock_offset: Cell<i64>,
     pub(crate) activity: Activity,
     agenda: RefCell<Agenda>,
     director: RefCell<Director>,
@@ -68,10 +73,20 @@ pub(crate) struct World {
     machines: RefCell<Vec<Rc<Machine>>>,
     crashed: RefCell<Vec<(Rc<Machine>, Duration)>>,
     /// What is to be done to the node as soon as nothing of it is being polled.
-    to_do: RefCell<Vec<FaultKind>>,
+    to_do: RefCell<Vec<Fault>>,
     links: RefCell<BTreeMap<(String, String), u64>>,
+    /// Every socket that was opened, in this order.
+    pub(crate) sockets: RefCell<Vec<Weak<SimSocket>>>,
+    sockets_made: Cell<u64>,
     serves: NodeBuilder,
+    /// What a code update brings, unless it is the same again.
+    next_code: RefCell<Option<NodeBuilder>>,
+    code_updated: Cell<bool>,
     moments: Cell<u64>,
+    /// What happened so far, one thing after the other.
+    happenings: RefCell<Vec<Happening>>,
+    redraw: Cell<Option<Redraw>>,
+    fired: RefCell<Vec<Fired>>,
     pub(crate) streams_in_use: Cell<bool>,
     /// Addresses at which somebody accepts byte streams.
     pub(crate) listening: RefCell<BTreeSet<SocketAddr>>,
@@ -85,6 +100,32 @@ pub(crate) struct Remains {
     pub(crate) effects: Effects,
     pub(crate) violations: Vec<Violation>,
     pub(crate) lasted: Duration,
+    pub(crate) happenings: Vec<Happening>,
+    pub(crate) fired: Vec<Fired>,
+}
+
+/// Where the run stood when something happened: a completion, or what the world itself does at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Happening {
+    /// How many events the trace had.
+    pub(crate) event: usize,
+    /// How many choices were made, the one that led to this included.
+    pub(crate) choices: usize,
+}
+
+/// A fault of the plan that met its trigger.
+#[derive(Clone, Debug)]
+pub(crate) struct Fired {
+    /// Its place in the plan.
+    pub(crate) fault: usize,
+    kind: FaultKind,
+    /// How many events the trace had.
+    pub(crate) event: usize,
+    /// How many things had happened, the one included in which it fired.
+    pub(crate) happenings: usize,
+    /// How often its kind had taken effect before.
+    effects_before: u64,
+    pub(crate) took_effect: bool,
 }
 
 /// How a sleep of the world ended.
@@ -108,6 +149,7 @@ impl World {
         let world = Rc::new(Self {
             seed,
             now: Cell::new(Duration::ZERO),
+            clock_offset: Cell::new(0),
             activity: Activity::default(),
             agenda: RefCell::default(),
             director: RefCell::new(Director::following(tape)),
@@ -120,21 +162,75 @@ impl World {
             crashed: RefCell::default(),
             to_do: RefCell::default(),
             links: RefCell::default(),
+            sockets: RefCell::default(),
+            sockets_made: Cell::new(0),
             serves,
+            next_code: RefCell::default(),
+            code_updated: Cell::new(false),
             moments: Cell::new(0),
+            happenings: RefCell::default(),
+            redraw: Cell::default(),
+            fired: RefCell::default(),
             streams_in_use: Cell::new(false),
             listening: RefCell::default(),
             name: "world".into(),
         });
-        for fault in faults {
+        for (place, fault) in faults.iter().enumerate() {
             if let Trigger::At(millis) = fault.trigger {
                 let fault = fault.clone();
                 world.at(Duration::from_millis(millis), move |world| {
-                    world.fire(&fault);
+                    world.meets_its_trigger(place, &fault);
                 });
             }
         }
         world
+    }
+
+    /// What a code update brings, instead of the same again.
+    pub(crate) fn set_next_code(&self, next: Option<NodeBuilder>) {
+        *self.next_code.borrow_mut() = next;
+    }
+
+    /// The code that a node has which starts now.
+    fn present_code(&self) -> NodeBuilder {
+        let next = self.next_code.borrow();
+        match &*next {
+            Some(next) if self.code_updated.get() => next.clone(),
+            _ => self.serves.clone(),
+        }
+    }
+
+    /// Says who decides the order where the tape does not, and from where on the seed's draws are other ones.
+    pub(crate) fn direct(&self, order: Order, redraw: Option<Redraw>) {
+        self.director.borrow_mut().set_order(order);
+        self.redraw.set(redraw);
+    }
+
+    /// The seed for what is drawn while the world goes on.
+    pub(crate) fn drawing_seed(&self) -> Seed {
+        match self.redraw.get() {
+            Some(redraw) if self.happenings.borrow().len() as u64 > redraw.after => {
+                Seed(self.seed.draw("redraw", "world", redraw.salt).number())
+            }
+            _ => self.seed,
+        }
+    }
+
+    /// Something is about to happen.
+    fn count_happening(&self) {
+        let event = self.trace.borrow().len();
+        let choices = self.director.borrow().choices();
+        let mut happenings = self.happenings.borrow_mut();
+        happenings.push(Happening { event, choices });
+    }
+
+    /// What comes now is the first thing that is not kept: the order of events is another one from here on.
+    fn draw_order_anew_if_it_is_time(&self) {
+        if let Some(redraw) = self.redraw.get()
+            && self.happenings.borrow().len() as u64 >= redraw.after
+        {
+            self.director.borrow_mut().draw_anew(redraw.salt);
+        }
     }
 
     /// Virtual time since the start.
@@ -158,7 +254,16 @@ impl World {
         self.agenda.borrow_mut().add(new)
     }
 
-    pub(crate) fn violated(&self, violation: Violation) {
+    pub(crate) fn complete_for(&self, actor: u64, new: NewCompletion) -> Wait {
+        self.agenda.borrow_mut().add_for(actor, new)
+    }
+
+    /// Somebody saw a promise broken: at what happened last, unless the violation says otherwise.
+    pub(crate) fn violated(&self, mut violation: Violation) {
+        let events = self.trace.borrow().events().len();
+        if violation.marks.is_empty() && events > 0 {
+            violation.marks.push(Mark::Event(events - 1));
+        }
         self.violations.borrow_mut().push(violation);
     }
 
@@ -177,6 +282,15 @@ impl World {
         let number = links.entry((from.to_owned(), to.to_owned())).or_default();
         *number += 1;
         *number
+    }
+
+    /// Whether `holder` is a client on a machine of its own; all other code runs beside the objects.
+    pub(crate) fn is_client(&self, holder: &str) -> bool {
+        let machines = self.machines.borrow();
+        machines
+            .iter()
+            .skip(1)
+            .any(|machine| *machine.name == *holder)
     }
 
     // Machines.
@@ -221,7 +335,7 @@ impl World {
     fn start_node(self: &Rc<Self>, machine: &Rc<Machine>) {
         let life = Rc::clone(&machine.life.borrow());
         let platform = self.platform(machine, &life);
-        let (world, machine, serves) = (Rc::clone(self), Rc::clone(machine), self.serves.clone());
+        let (world, machine, serves) = (Rc::clone(self), Rc::clone(machine), self.present_code());
         Rc::clone(&life).tasks.spawn(Box::pin(async move {
             match serves.start(platform) {
                 Ok(node) => *machine.node.borrow_mut() = Some(node),
@@ -297,10 +411,15 @@ impl World {
         let mut at_this_instant = 0;
         loop {
             self.activity.idle().await;
+            if self.activity.overran() {
+                self.busy_for_ever("some code wakes itself again and again");
+                return Drive::Stuck;
+            }
             self.settle();
             if done() {
                 return Drive::Reached;
             }
+            self.draw_order_anew_if_it_is_time();
             let next = self
                 .agenda
                 .borrow_mut()
@@ -308,13 +427,11 @@ impl World {
             if let Some(completion) = next {
                 let machine = self.server();
                 let life = Rc::clone(&machine.life.borrow());
+                self.count_happening();
                 current::during(self, &life, || completion.happen());
                 at_this_instant += 1;
                 if at_this_instant > HAPPENINGS_AT_ONE_INSTANT_MAX {
-                    self.violated(Violation::new(
-                        "time goes on",
-                        "the objects are busy for ever without any time passing",
-                    ));
+                    self.busy_for_ever("the objects are busy for ever");
                     return Drive::Stuck;
                 }
                 continue;
@@ -343,6 +460,7 @@ impl World {
             }
             let deeds = self.agenda.borrow_mut().collect_due(due);
             for deed in deeds {
+                self.count_happening();
                 deed(self);
             }
         }
@@ -353,9 +471,9 @@ impl World {
         if due <= self.now() {
             return Woke::InTime;
         }
-        let before = executor::elapsed();
+        let (before, begun) = (executor::elapsed(), self.activity.begun());
         executor::sleep_while_idle(due.saturating_sub(self.now()), &self.activity).await;
-        if self.activity.is_busy() {
+        if self.activity.begun() != begun {
             let passed = executor::elapsed().saturating_sub(before);
             self.now.set((self.now() + passed).min(due));
             return Woke::Early;
@@ -378,26 +496,16 @@ impl World {
             self.at(self.now() + outage, move |world| world.restart(&machine));
         }
         let to_do = std::mem::take(&mut *self.to_do.borrow_mut());
-        for kind in to_do {
-            self.do_to_node(kind);
+        for fault in to_do {
+            self.do_to_node(&fault);
         }
     }
 
-    fn do_to_node(self: &Rc<Self>, kind: FaultKind) {
-        let machine = self.server();
-        let life = Rc::clone(&machine.life.borrow());
-        let Some(node) = machine.node.borrow().clone().filter(|_| !life.is_dead()) else {
-            return;
-        };
-        let count = current::during(self, &life, || match kind {
-            FaultKind::Hibernate => node.hibernate_idle(),
-            FaultKind::Evict => node.evict_all(),
-            other => unreachable!("{other} is not done to a node"),
-        });
-        if count > 0 {
-            self.note_fault(kind);
-            self.faults.borrow_mut().effects.add(kind, 1);
-        }
+    /// Time stands still: nothing else will ever happen.
+    fn busy_for_ever(&self, what: &str) {
+        let last = self.last_events();
+        let why = format!("{what} without any time passing; the last events:\n{last}");
+        self.violated(Violation::new("time goes on", why));
     }
 
     fn restart(self: &Rc<Self>, machine: &Rc<Machine>) {
@@ -418,8 +526,8 @@ impl World {
     pub(crate) fn passed(self: &Rc<Self>, life: &Life, name: &'static str) {
         self.consult_oracle(name);
         let fired = self.faults.borrow_mut().pass(&life.machine, name);
-        for fault in fired {
-            self.fire(&fault);
+        for (place, fault) in fired {
+            self.meets_its_trigger(place, &fault);
         }
     }
 
@@ -439,6 +547,7 @@ impl World {
     }
 
     fn consult_oracle(&self, name: &'static str) {
+        self.faults.borrow_mut().reported(name); // some faults show only where the runtime tells of them
         let trace = self.trace.borrow();
         let event = trace.last().expect("it has just been recorded");
         if name == "panicked" {
@@ -450,6 +559,9 @@ impl World {
                 "no object panics",
                 format!("{object}: {text}"),
             ));
+        }
+        if let Some(violation) = assertions::broken_by(event) {
+            self.violated(violation);
         }
         debug_assert_eq!(event.name(), name);
         if !DurabilityOracle::listens_to(name) {
@@ -463,31 +575,30 @@ impl World {
         }
     }
 
-    fn fire(self: &Rc<Self>, fault: &Fault) {
+    /// Fires a fault of the plan, and remembers that it was.
+    fn meets_its_trigger(self: &Rc<Self>, place: usize, fault: &Fault) {
         if self.faults.borrow().is_healed() {
             return;
         }
-        let by = Duration::from_millis(fault.millis);
-        match fault.kind {
-            FaultKind::ProcessCrash | FaultKind::PowerLoss => {
-                if self.crash(fault.kind, by) {
-                    self.faults.borrow_mut().effects.add(fault.kind, 1);
-                }
-            }
-            FaultKind::Hibernate | FaultKind::Evict => self.to_do.borrow_mut().push(fault.kind),
-            FaultKind::LoseCall => self.faults.borrow_mut().lose_next(Leg::Call),
-            FaultKind::LoseReply => self.faults.borrow_mut().lose_next(Leg::Reply),
-            FaultKind::SlowLinks => {
-                self.note_fault(fault.kind);
-                self.faults.borrow_mut().slow_links(by);
-            }
-            FaultKind::SlowSync => {
-                self.note_fault(fault.kind);
-                self.faults.borrow_mut().slow_syncs(by);
-            }
-            FaultKind::FailSync => {
-                self.note_fault(fault.kind);
-                self.faults.borrow_mut().fail_next_sync();
+        self.see_what_took_effect(fault.kind);
+        self.fired.borrow_mut().push(Fired {
+            fault: place,
+            kind: fault.kind,
+            event: self.trace.borrow().len(),
+            happenings: self.happenings.borrow().len(),
+            effects_before: self.faults.borrow().effects.of(fault.kind),
+            took_effect: false,
+        });
+        self.fire(fault);
+        self.see_what_took_effect(fault.kind);
+    }
+
+    /// Some faults take effect later than they fire: the next message is lost, the object hibernates when its turn is over.
+    fn see_what_took_effect(&self, kind: FaultKind) {
+        let effects = self.faults.borrow().effects.of(kind);
+        for fired in self.fired.borrow_mut().iter_mut() {
+            if fired.kind == kind {
+                fired.took_effect |= effects > fired.effects_before;
             }
         }
     }
@@ -501,9 +612,14 @@ impl World {
         }
         self.note_fault(kind);
         life.die();
+        for socket in self.living_sockets() {
+            if socket.is_of(&life) {
+                socket.cut();
+            }
+        }
         if kind == FaultKind::PowerLoss {
             let mut draw = self
-                .seed
+                .drawing_seed()
                 .keyed("power", machine.key, u64::from(life.number));
             machine.disk.borrow_mut().lose_power(&mut draw);
         }
@@ -512,22 +628,6 @@ impl World {
             .borrow_mut()
             .push((machine, outage.max(Duration::from_millis(1))));
         true
-    }
-
-    pub(crate) fn note_effect_of_loss(&self, life: &Life, leg: Leg) {
-        let kind = match leg {
-            Leg::Call => FaultKind::LoseCall,
-            Leg::Reply => FaultKind::LoseReply,
-        };
-        let mut trace = self.trace.borrow_mut();
-        trace
-            .record(self.now(), &life.machine, "FAULT")
-            .text("kind", kind);
-        self.faults.borrow_mut().effects.add(kind, 1);
-    }
-
-    fn note_fault(&self, kind: FaultKind) {
-        self.note("FAULT", |recorder| recorder.text("kind", kind));
     }
 
     /// Records something that the world did.
@@ -549,8 +649,22 @@ impl World {
 
     /// No fault happens from now on. What is down comes up when its outage is over.
     pub(crate) fn heal(&self) {
+        if self.faults.borrow().is_healed() {
+            return;
+        }
         self.note("healed", |_| {});
         self.faults.borrow_mut().heal();
+        let machine = self.server();
+        if let Some(node) = &*machine.node.borrow() {
+            node.reset_after_exceptions(0);
+            node.refuse_calls(0);
+            node.repeat_calls(0, Duration::ZERO);
+        }
+        for socket in self.living_sockets() {
+            if socket.is_silent() {
+                socket.cut(); // it is found out now
+            }
+        }
     }
 
     /// Ends everything, and hands out what was recorded.
@@ -566,13 +680,19 @@ impl World {
         drop(machines);
         drop(self.server.borrow_mut().take());
         drop(self.agenda.take());
+        self.sockets.borrow_mut().clear();
         self.crashed.borrow_mut().clear();
+        for kind in FaultKind::ALL {
+            self.see_what_took_effect(kind);
+        }
         Remains {
             trace: self.trace.take(),
             tape: self.director.take().into_tape(),
             effects: self.faults.borrow().effects.clone(),
             violations: self.violations.take(),
             lasted: self.now(),
+            happenings: self.happenings.take(),
+            fired: self.fired.take(),
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::{check::Violation, trace::Event};
 #[derive(Debug, Default)]
 pub(crate) struct DurabilityOracle {
     objects: BTreeMap<String, Watched>,
+    /// Of objects whose place another activation has taken: what they still say. There can be several at a time.
+    superseded: BTreeMap<String, Vec<Watched>>,
 }
 
 #[derive(Debug)]
@@ -26,7 +28,10 @@ struct Watched {
 
 impl DurabilityOracle {
     pub(crate) fn listens_to(event: &str) -> bool {
-        matches!(event, "storage_open" | "committed" | "output")
+        matches!(
+            event,
+            "storage_open" | "committed" | "output" | "activation_end"
+        )
     }
 
     pub(crate) fn hear(&mut self, event: Event<'_>, disk: &DiskImage) -> Option<Violation> {
@@ -54,12 +59,37 @@ impl DurabilityOracle {
                 watched.changes_seen = disk.changes();
                 None
             }
+            "activation_end" => {
+                if event.text("reason") == Some("superseded")
+                    && let Some(watched) = self.objects.remove(object)
+                {
+                    let superseded = self.superseded.entry(object.to_owned());
+                    superseded.or_default().push(watched);
+                }
+                None
+            }
             _ => self.check_output(object, event, disk),
         }
     }
 
     fn check_output(&self, object: &str, event: Event<'_>, disk: &DiskImage) -> Option<Violation> {
-        let watched = self.objects.get(object)?;
+        if event.is_true("superseded") {
+            // It does not say which of them it comes from: it is fine if it may come from one.
+            let possible = self.superseded.get(object)?;
+            let outcomes = possible
+                .iter()
+                .map(|watched| Self::check_output_of(watched, object, event, disk));
+            return outcomes.reduce(Option::and).flatten();
+        }
+        Self::check_output_of(self.objects.get(object)?, object, event, disk)
+    }
+
+    fn check_output_of(
+        watched: &Watched,
+        object: &str,
+        event: Event<'_>,
+        disk: &DiskImage,
+    ) -> Option<Violation> {
         let batch = event.number("batch")?;
         let what = event.text("what").unwrap_or("something");
         let Some(&until) = watched.changes_at_commit.get(usize::try_from(batch).ok()?) else {

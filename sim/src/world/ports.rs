@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The wall time at which every world begins: 2026-01-01T00:00Z. Fixed, so that nothing depends on today.
-const WALL_AT_START: i64 = 1_767_225_600_000;
+pub(crate) const WALL_AT_START: i64 = 1_767_225_600_000;
 
 /// The [`Clock`] port of one life.
 pub(crate) struct SimClock {
@@ -26,7 +26,7 @@ impl Clock for SimClock {
     fn wall(&self) -> WallTime {
         let passed = i64::try_from(self.world.now().as_millis())
             .expect("a run is shorter than 200 million years");
-        WallTime::from_millis(WALL_AT_START + passed)
+        WallTime::from_millis(WALL_AT_START + passed + self.world.clock_offset.get())
     }
 
     fn now(&self) -> Instant {

@@ -1,11 +1,18 @@
 //! Replays recorded behaviour of the original and reports where Dormouse differs.
 //!
-//! Exit code 0 if every case passes or differs for a known reason, 1 if one fails, 2 if there is nothing to replay.
+//! Exit code 0 if everything agrees or differs for a known reason, 1 if something fails, 2 if there is nothing to replay.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use dormouse_tests::conformance::{Case, DiskKind, Report, Verdict, read, replay};
+use dormouse_tests::conformance::{
+    Case, DiskKind, Report, Verdict,
+    ids::{read_ids, replay_ids},
+    lifecycle, read, replay,
+};
 
 /// Replays recorded behaviour of the original.
 #[derive(Parser)]
@@ -16,8 +23,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// The storage of objects.
+    /// The storage of objects: scripts of calls.
     Storage(Storage),
+    /// Tables of ids: names, and what is derived from them.
+    Ids(Ids),
+    /// What objects do over time: traces, held against twins of the recorded objects.
+    Lifecycle(Lifecycle),
 }
 
 #[derive(clap::Args)]
@@ -38,6 +49,26 @@ struct Storage {
     filter: String,
 }
 
+#[derive(clap::Args)]
+struct Ids {
+    /// A file with tables of ids.
+    tables: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct Lifecycle {
+    /// A file of traces, or a folder of such files.
+    recordings: PathBuf,
+
+    /// Show each failing scenario, with the events that failed.
+    #[arg(long)]
+    failures: bool,
+
+    /// Only scenarios whose names contain this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    filter: String,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Disk {
     Simulated,
@@ -45,8 +76,12 @@ enum Disk {
 }
 
 fn main() -> ExitCode {
-    let What::Storage(arguments) = Arguments::parse().what;
-    match run(&arguments) {
+    let outcome = match Arguments::parse().what {
+        What::Storage(arguments) => storage(&arguments),
+        What::Ids(arguments) => ids(&arguments.tables),
+        What::Lifecycle(arguments) => lifecycle(&arguments),
+    };
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(message) => {
@@ -56,13 +91,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all is well.
-fn run(arguments: &Storage) -> Result<bool, String> {
+// Each says whether all is well.
+
+fn storage(arguments: &Storage) -> Result<bool, String> {
     let mut cases = read(&arguments.recordings).map_err(|error| error.to_string())?;
     cases.retain(|case| case.name.contains(&arguments.filter));
     if cases.is_empty() {
-        let filter = &arguments.filter;
-        return Err(format!("no case has a name that contains {filter:?}"));
+        return Err(nothing_named(&arguments.filter));
     }
     let disks = match arguments.disk {
         None => &[DiskKind::Simulated, DiskKind::Real][..],
@@ -105,4 +140,34 @@ fn agree(cases: &[Case], simulated: &[Verdict], real: &[Verdict]) -> bool {
         );
     }
     names.is_empty()
+}
+
+fn ids(tables: &Path) -> Result<bool, String> {
+    let file = read_ids(tables).map_err(|error| error.to_string())?;
+    let report = replay_ids(&file);
+    print!("{report}");
+    for failure in &report.failures {
+        println!("  {failure}");
+    }
+    Ok(report.is_good())
+}
+
+fn lifecycle(arguments: &Lifecycle) -> Result<bool, String> {
+    let scenarios = lifecycle::read_scenarios(&arguments.recordings);
+    let mut scenarios = scenarios.map_err(|error| error.to_string())?;
+    scenarios.retain(|scenario| scenario.name.contains(&arguments.filter));
+    if scenarios.is_empty() {
+        return Err(nothing_named(&arguments.filter));
+    }
+    let outcomes = lifecycle::replay_scenarios(&scenarios).map_err(|error| error.to_string())?;
+    let report = lifecycle::Report::new(&scenarios, &outcomes);
+    print!("{report}");
+    if arguments.failures {
+        print!("\n{}", report.failures());
+    }
+    Ok(report.is_good())
+}
+
+fn nothing_named(filter: &str) -> String {
+    format!("no case has a name that contains {filter:?}")
 }

@@ -1,4 +1,5 @@
-//! Recorded behaviour of the original's storage, replayed on Dormouse and compared step by step.
+//! Recorded behaviour of the original, replayed on Dormouse and compared step by step: storage here, ids in [`ids`], everything that
+//! happens over time in [`lifecycle`].
 //!
 //! The recordings are scripts in JavaScript's terms: they pass functions for keys and ask what `typeof` says. So between them and
 //! [`dormouse::Storage`] stands what an engine would put there, a layer that converts arguments and results and nothing else. Whatever a
@@ -24,8 +25,10 @@ mod compare;
 mod convert;
 mod differences;
 mod host;
+pub mod ids;
 mod interpreter;
 mod js;
+pub mod lifecycle;
 mod object;
 mod replay;
 mod report;

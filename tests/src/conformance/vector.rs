@@ -128,12 +128,19 @@ pub enum ReadError {
 /// # Errors
 /// The first file that cannot be read, or means nothing.
 pub fn read(path: &Path) -> Result<Vec<Case>, ReadError> {
+    let files = files_of(path)?;
+    let cases = files.iter().map(|file| read_file(file));
+    Ok(cases.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// The file itself, or the files in a folder and below that end in `.json`, in the order of their names.
+pub(super) fn files_of(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     let unreadable = |error| ReadError::Unreadable {
         path: path.to_owned(),
         error,
     };
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return read_file(path);
+        return Ok(vec![path.to_owned()]);
     }
     let mut files = Vec::new();
     let mut folders = vec![path.to_owned()];
@@ -152,8 +159,7 @@ pub fn read(path: &Path) -> Result<Vec<Case>, ReadError> {
         let path = path.to_owned();
         return Err(ReadError::Empty { path });
     }
-    let cases = files.iter().map(|file| read_file(file));
-    Ok(cases.collect::<Result<Vec<_>, _>>()?.concat())
+    Ok(files)
 }
 
 fn read_file(path: &Path) -> Result<Vec<Case>, ReadError> {
@@ -177,7 +183,7 @@ fn read_file(path: &Path) -> Result<Vec<Case>, ReadError> {
 }
 
 /// Where a name stands in quotes, counted from one.
-fn line_of(name: &str, text: &str) -> usize {
+pub(super) fn line_of(name: &str, text: &str) -> usize {
     let quoted = Json::from(name).to_string();
     let before = text.split(&quoted).next().unwrap_or_default();
     1 + before.matches('\n').count()

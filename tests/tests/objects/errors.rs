@@ -35,7 +35,12 @@ impl DurableObject for Failing {
 impl Failing {
     pub fn fail(&self, error_name: &str, message: &str) -> Result<()> {
         self.calls.set(self.calls.get() + 1);
-        Err(Error::new(error_name, message))
+        let error = Error::new(error_name, message);
+        Err(if error_name == "MyError" {
+            error.with_property("said by", "Failing")
+        } else {
+            error
+        })
     }
 
     pub async fn put_and_fail(&self, key: String) -> Result<()> {
@@ -120,20 +125,44 @@ fn an_exception_reaches_the_caller_with_its_name_and_its_message_and_resets_noth
 }
 
 #[test]
-fn a_name_of_the_authors_own_becomes_part_of_the_message() {
-    // (RP-20)
+fn an_error_keeps_the_authors_own_name_and_properties_over_any_number_of_calls() {
+    // (RP-21; recorded: rpc/exceptions)
     on_both(&failing(), |bench| async move {
         let stub = bench.stub::<Failing>("a");
         assert_eq!(
             error_of(stub.fail("MyError", "my message").await),
-            "Error: MyError: my message [remote]"
+            r#"MyError: my message [remote] [said by: "Failing"]"#
         );
         let over_two_objects = bench.stub::<Between>("b").fail("MyError".into()).await;
+        let error = over_two_objects.expect_err("it fails");
+        assert_eq!(error.property("said by"), Some(&"Failing".into()));
         assert_eq!(
-            error_of(over_two_objects),
-            "Error: MyError: from afar [remote]"
+            format!("{error:?}"),
+            r#"MyError: from afar [remote] [said by: "Failing"]"#
         );
     });
+}
+
+#[test]
+fn before_errors_kept_everything_a_name_of_the_authors_own_became_part_of_the_message() {
+    // (RP-20)
+    for old in [
+        failing().compatibility_date("2026-04-20"),
+        failing().compatibility_flags(["legacy_error_serialization"]),
+    ] {
+        on_both(&old, |bench| async move {
+            let stub = bench.stub::<Failing>("a");
+            assert_eq!(
+                error_of(stub.fail("MyError", "my message").await),
+                "Error: MyError: my message [remote]"
+            );
+            let over_two_objects = bench.stub::<Between>("b").fail("MyError".into()).await;
+            assert_eq!(
+                error_of(over_two_objects),
+                "Error: MyError: from afar [remote]"
+            );
+        });
+    }
 }
 
 #[test]
@@ -144,7 +173,10 @@ fn an_exception_of_a_fetch_handler_is_an_exception_and_no_response() {
         for (path, expected) in [
             ("Error", "Error: from fetch [remote]"),
             ("TypeError", "TypeError: from fetch [remote]"),
-            ("MyError", "Error: MyError: from fetch [remote]"),
+            (
+                "MyError",
+                r#"MyError: from fetch [remote] [said by: "Failing"]"#,
+            ),
         ] {
             let answer = stub.fetch_with_str(&format!("http://object/{path}")).await;
             assert_eq!(error_of(answer), expected);

@@ -9,10 +9,17 @@
 //! - `reentrancy`: objects that call each other, and themselves;
 //! - `errors`: what of a failure reaches the caller;
 //! - `resets`: what a failure ends, and what it leaves alone;
+//! - `flags`: the flags of each failure, row by row;
 //! - `lifecycle`: idle times, hibernation, restarts;
+//! - `memory`: what keeps an object in memory, and when it is thrown out all the same;
+//! - `updates`: new code, another instance in the object's place, the last handler;
+//! - `overload`: what is refused, and other things done to a node from outside;
+//! - `stored`: a look into objects that sleep;
 //! - `nesting`: sections awaited elsewhere, or by nobody;
 //! - `identity`: ids and names;
 //! - `storage`: what is separate, what is undone;
+//! - `alarms`: when they fire, and how often;
+//! - `sockets`: `WebSockets` of both kinds, and what becomes of them;
 //! - `backends`: the same calls on SQLite and on the legacy key-value storage;
 //! - `limits`: how large an object gets, and how strictly it is held to what is documented;
 //! - `bookmarks`: the way back to a former state;
@@ -23,20 +30,27 @@
     reason = "a method that is called remotely takes `&self`, whether it needs it or not"
 )]
 
+mod alarms;
 mod backends;
 mod bookmarks;
 mod calls;
 mod damage;
 mod errors;
+mod flags;
 mod gates;
 mod identity;
 mod lifecycle;
 mod limits;
+mod memory;
 mod nesting;
+mod overload;
 mod reentrancy;
 mod resets;
 mod sections;
+mod sockets;
 mod storage;
+mod stored;
+mod updates;
 
 use std::{
     cell::{Cell, RefCell},

@@ -104,11 +104,11 @@ fn the_stub_has_the_names_types_and_docs_of_the_methods() {
     });
     assert!(expansion.contains("pub struct CounterStub (:: dormouse :: Stub)"));
     assert!(expansion.contains(
-        "# [doc = r\" Adds.\"] pub fn add (& self , amount : u64 , argument_2 : (u8 , u8) , why : & str) \
+        "# [doc = r\" Adds.\"] # [track_caller] pub fn add (& self , amount : u64 , argument_2 : (u8 , u8) , why : & str) \
          -> :: dormouse :: RpcCall < Counter >"
     ), "{expansion}");
     assert!(expansion.contains(
-        "# [doc = \"Calls `Counter::reset`.\"] pub fn reset (& self ,) -> :: dormouse :: RpcCall < () >"
+        "# [doc = \"Calls `Counter::reset`.\"] # [track_caller] pub fn reset (& self ,) -> :: dormouse :: RpcCall < () >"
     ), "{expansion}");
 }
 

@@ -2,7 +2,7 @@
 
 use std::{future, rc::Rc};
 
-use crate::platform::{Leg, Link, Links, LocalBoxFuture, Lost};
+use crate::platform::{Direct, Leg, Link, Links, LocalBoxFuture, Lost, SocketLink};
 
 /// Links that carry at once and never break.
 pub(super) struct RealLinks;
@@ -12,6 +12,10 @@ struct RealLink;
 impl Links for RealLinks {
     fn open(&self, _from: &str, _to: &str) -> Rc<dyn Link> {
         Rc::new(RealLink)
+    }
+
+    fn open_socket(&self, _from: &str) -> Rc<dyn SocketLink> {
+        Direct::open()
     }
 }
 

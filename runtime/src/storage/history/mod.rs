@@ -21,6 +21,7 @@ mod segment;
 mod times;
 mod wal;
 
+pub(super) use self::restore::Restored;
 use std::{
     cell::{Cell, RefCell, RefMut},
     rc::Rc,

@@ -9,18 +9,26 @@ use super::{PAGE_BYTES, Past, bookmark::Position, segment::disk_failed, wal::pag
 use crate::{
     Error, Result,
     instrument::point,
+    platform::WallTime,
     storage::{
+        alarm::of_nanos,
         metadata::Row,
         sql::SqliteFailure,
         sqlite::{Database, own},
     },
 };
 
+/// What was gone back from.
+pub(in crate::storage) struct Restored {
+    /// The alarm that was set.
+    pub(in crate::storage) alarm_before: Option<WallTime>,
+}
+
 /// Where a database's header says whether it has a write-ahead log. An image in memory has none.
 const LOG_FLAGS_AT: std::ops::Range<usize> = 18..20;
 
 impl Past {
-    /// Goes back to the state for which a restore is armed, if one is. Returns whether it did.
+    /// Goes back to the state for which a restore is armed, if one is. Returns from what it did.
     ///
     /// # Errors
     /// It is not possible. Nothing is changed then.
@@ -28,11 +36,12 @@ impl Past {
         &self,
         database: &mut Database,
         object: &str,
-    ) -> Result<bool> {
+    ) -> Result<Option<Restored>> {
         let failed = |error: rusqlite::Error| Error::from(SqliteFailure::new(&error, 0).text);
-        let Some(armed) = armed(database).map_err(failed)? else {
-            return Ok(false);
+        let Some(armed) = row(database, Row::Restore).map_err(failed)? else {
+            return Ok(None);
         };
+        let alarm_before = row(database, Row::Alarm).map_err(failed)?.map(of_nanos);
         let image = match self.image(Position::of_packed(armed)) {
             Ok(image) => image,
             Err(error) if self.is_kept() => {
@@ -45,14 +54,14 @@ impl Past {
                 // Whoever runs the node has given up the history.
                 point!("restore_dropped", object = object, reason = error.message());
                 database.run_once(own::DISARM).map_err(failed)?;
-                return Ok(true);
+                return Ok(Some(Restored { alarm_before }));
             }
         };
         point!("restore", object = object);
         database.replace_with(&image, own::DISARM).map_err(failed)?;
         self.note_commit();
         point!("restored", object = object);
-        Ok(true)
+        Ok(Some(Restored { alarm_before }))
     }
 
     /// The database at a position, without a log.
@@ -171,8 +180,8 @@ impl Image {
     }
 }
 
-/// The row of the armed restore.
-fn armed(database: &Database) -> rusqlite::Result<Option<i64>> {
+/// What the runtime remembers, before anybody knows whether its table is there.
+fn row(database: &Database, row: Row) -> rusqlite::Result<Option<i64>> {
     database.as_runtime(|connection| {
         let has_table = connection
             .prepare_cached(own::HAS_TABLE)?
@@ -182,7 +191,7 @@ fn armed(database: &Database) -> rusqlite::Result<Option<i64>> {
         }
         connection
             .prepare_cached(own::GET_METADATA)?
-            .query_row([Row::Restore as i64], |row| row.get::<_, Option<i64>>(0))
+            .query_row([row as i64], |row| row.get::<_, Option<i64>>(0))
             .optional()
             .map(Option::flatten)
     })

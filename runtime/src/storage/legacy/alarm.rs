@@ -31,6 +31,8 @@ pub(super) struct AlarmSlot {
     pub(super) dirty: Option<(u64, AlarmChange)>,
     /// The time for which the handler is running, as long as its success means that the alarm is deleted.
     running: Option<WallTime>,
+    /// The time for which the handler is running, whatever becomes of the alarm.
+    scheduled: Option<WallTime>,
 }
 
 impl Default for AlarmSlot {
@@ -39,6 +41,7 @@ impl Default for AlarmSlot {
             known: AlarmKnown::Unknown,
             dirty: None,
             running: None,
+            scheduled: None,
         }
     }
 }
@@ -90,6 +93,7 @@ impl AlarmSlot {
             known: AlarmKnown::Known(None),
             dirty: None,
             running: None,
+            scheduled: self.scheduled,
         };
     }
 
@@ -117,10 +121,12 @@ impl AlarmSlot {
             (true, Some(_)) => {}
             (false, _) => self.running = Some(scheduled),
         }
+        self.scheduled = Some(scheduled);
         AlarmRun::Runs
     }
 
     fn end_run(&mut self, end: AlarmRunEnd, number: u64) -> Written {
+        self.scheduled = None;
         let Some(scheduled) = self.running.take() else {
             return Written::Durable;
         };
@@ -146,13 +152,6 @@ pub(crate) enum AlarmRun {
     Cancelled,
 }
 
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "alarms are stored, but no scheduler fires them yet"
-    )
-)]
 /// How a handler ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AlarmRunEnd {
@@ -189,34 +188,27 @@ impl LegacyStorage {
         options: PutOptions,
     ) -> Result<Answer<()>> {
         self.require_open()?;
-        let written = {
+        let (written, runs) = {
             let mut cache = self.cache.borrow_mut();
             let number = cache.next_number();
-            cache.alarm.write(at, number)
+            let runs = cache.alarm.scheduled.is_some();
+            (cache.alarm.write(at, number), runs)
         };
+        if let Some(repeated) = at
+            && runs
+            && self.may_repeat_alarm(repeated)
+        {
+            self.tell_scheduler(at)?; // the very alarm whose handler runs: it must fire again, although nothing changes
+        }
         self.wrote(written, options);
         self.after_write()
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "alarms are stored, but no scheduler fires them yet"
-        )
-    )]
     /// The alarm set for `scheduled` has fired: whether its handler is to run. If so, [`end_alarm`](Self::end_alarm) must follow.
     pub(crate) fn begin_alarm(&self, scheduled: WallTime) -> AlarmRun {
         self.cache.borrow_mut().alarm.begin_run(scheduled)
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "alarms are stored, but no scheduler fires them yet"
-        )
-    )]
     /// The handler has ended. If it has succeeded and touched no alarm, the alarm is deleted, as a confirmed write.
     pub(crate) fn end_alarm(self: &Rc<Self>, end: AlarmRunEnd) {
         let written = {
@@ -227,5 +219,26 @@ impl LegacyStorage {
         if written == Written::Changed {
             self.arm(Confirm::Required);
         }
+    }
+
+    /// The scheduler has given up the alarm set for `at`: it is deleted if it is still that one (AL-14).
+    ///
+    /// # Errors
+    /// The storage is closed or breaks; the scheduler refuses.
+    pub(crate) async fn abandon_alarm(self: &Rc<Self>, at: WallTime) -> Result<()> {
+        self.when_out_of_doubt().await?;
+        let stored = match self.get_alarm()? {
+            Answer::Now(stored) => stored,
+            Answer::Later(stored) => stored.await?,
+        };
+        if self.cache.borrow().alarm.scheduled.is_some() {
+            return Ok(()); // something runs all the same, and decides
+        }
+        if stored == Some(at) {
+            self.set_alarm(None, PutOptions::default())?;
+        } else if self.cache.borrow().alarm.dirty.is_none() {
+            self.tell_scheduler(stored)?;
+        }
+        Ok(())
     }
 }

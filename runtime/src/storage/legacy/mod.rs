@@ -57,7 +57,6 @@ mod writes;
 
 use std::rc::Rc;
 
-#[cfg(test)]
 pub(crate) use alarm::{AlarmRun, AlarmRunEnd};
 pub(super) use limits::check_pairs;
 pub(crate) use overlay::Overlay;

@@ -21,13 +21,16 @@ use rusqlite::{
 
 use super::{
     Stored,
+    alarm::AlarmChange,
     cache::Key,
     change::Change,
     limits::{MESSAGE_BYTES_MAX, PAIRS_MAX, check_pairs},
 };
 use crate::{
     Error, Result,
+    alarm::{AlarmSink, is_earlier, traced},
     instrument::point,
+    mutation::Mutation,
     platform::{Entropy, WallTime},
     storage::{
         durability::Durability,
@@ -91,6 +94,9 @@ pub(super) struct Service {
     wal_bytes_max: u64,
     /// The files were there, and are not known to be durable.
     is_in_doubt: bool,
+    alarms: Rc<dyn AlarmSink>,
+    /// What the scheduler was asked for last, and the last alarm that is durable; nothing before they were looked up.
+    asked_and_durable: Cell<Option<(Option<WallTime>, Option<WallTime>)>>,
 }
 
 impl Service {
@@ -106,7 +112,8 @@ impl Service {
                 "cannot open the storage of {object} ({path}): {reason}"
             ))
         };
-        let files = ObjectFiles::open(&setup.disk, &path).map_err(|error| cannot_open(&error))?;
+        let files = ObjectFiles::open(&setup.disk, &path, &setup.sync_failures)
+            .map_err(|error| cannot_open(&error))?;
         let is_in_doubt = !files.is_new() && setup.left == Left::InDoubt;
         if is_in_doubt {
             files.write_again().map_err(|error| cannot_open(&error))?;
@@ -129,7 +136,7 @@ impl Service {
                 .map_err(sqlite_failed)?
                 .is_some();
         let durability = Durability::new(Rc::clone(&files), setup.left, setup.clock, setup.spawn);
-        Ok(Rc::new(Self {
+        let service = Rc::new(Self {
             entropy: setup.entropy,
             files,
             durability,
@@ -137,8 +144,23 @@ impl Service {
             has_tables: Cell::new(has_tables),
             wal_bytes_max: setup.wal_bytes_max,
             is_in_doubt,
+            alarms: setup.alarms,
+            asked_and_durable: Cell::default(),
             object,
-        }))
+        });
+        let found = service.durable_alarm();
+        let scheduled = service.alarms.scheduled();
+        if is_earlier(found, scheduled) {
+            // The scheduler's index was lost: this is the last chance to learn of it.
+            point!(
+                "alarm_repaired",
+                object = &*service.object,
+                at = traced(found),
+                scheduled = traced(scheduled)
+            );
+            drop(service.alarms.schedule(found)?);
+        }
+        Ok(service)
     }
 
     /// A loss of power could still take back what reads find.
@@ -231,11 +253,7 @@ impl Service {
     /// The stored alarm.
     pub(super) fn alarm(&self) -> Result<Option<WallTime>, Failure> {
         point!("kv_read", object = &*self.object, what = "alarm");
-        self.read(None, |connection| {
-            connection
-                .query_row(GET_ALARM, [], |row| row.get(0).map(WallTime::from_millis))
-                .optional()
-        })
+        self.stored_alarm()
     }
 
     /// Applies one change, as a whole.
@@ -243,8 +261,7 @@ impl Service {
         change.check()?;
         let (what, keys) = (change.label(), change.keys());
         point!("kv_batch", object = &*self.object, what = what, keys = keys);
-        let affected = self.commit_changes(&[change])?;
-        self.durable().await?;
+        let affected = self.make_durable(&[change]).await?;
         point!("kv_batch_done", object = &*self.object, what = what);
         Ok(affected[0])
     }
@@ -281,8 +298,7 @@ impl Service {
             what = "commit",
             keys = changes.iter().map(Change::keys).sum::<usize>()
         );
-        let affected = self.commit_changes(&changes)?;
-        self.durable().await?;
+        let affected = self.make_durable(&changes).await?;
         point!("kv_batch_done", object = &*self.object, what = "commit");
         Ok(affected)
     }
@@ -312,6 +328,85 @@ impl Service {
         }
         point!("kv_batch_done", object = &*self.object, what = "delete_all");
         Ok(all)
+    }
+
+    // The alarm.
+
+    /// The last alarm that is known to be durable.
+    pub(super) fn durable_alarm(&self) -> Option<WallTime> {
+        self.known_alarm().ok().and_then(|(_, durable)| durable)
+    }
+
+    /// Whether the scheduler may be told `at` once more.
+    pub(super) fn may_repeat_alarm(&self, at: WallTime) -> bool {
+        let known = self.known_alarm();
+        known.is_ok_and(|(asked, durable)| [asked, durable].contains(&Some(at)))
+    }
+
+    /// Has the scheduler wake the object at `at`: at its alarm, or earlier.
+    pub(super) fn tell_scheduler(&self, at: Option<WallTime>) -> Result<()> {
+        drop(self.alarms.schedule(at)?);
+        let known = self
+            .known_alarm()
+            .map_err(|error| Error::from(error.to_string()))?;
+        self.asked_and_durable.set(Some((at, known.1)));
+        Ok(())
+    }
+
+    /// What the scheduler was asked for last, and the durable alarm. That they agree when the files are opened is taken for granted.
+    fn known_alarm(&self) -> Result<(Option<WallTime>, Option<WallTime>), Failure> {
+        if let Some(known) = self.asked_and_durable.get() {
+            return Ok(known);
+        }
+        let stored = self.stored_alarm()?;
+        self.asked_and_durable.set(Some((stored, stored)));
+        Ok((stored, stored))
+    }
+
+    fn stored_alarm(&self) -> Result<Option<WallTime>, Failure> {
+        self.read(None, |connection| {
+            connection
+                .query_row(GET_ALARM, [], |row| row.get(0).map(WallTime::from_millis))
+                .optional()
+        })
+    }
+
+    /// Applies changes as a whole, and waits until they are durable. An alarm that moves earlier goes to the scheduler before, one that moves
+    /// later after that: so the object is woken too early, if anything goes wrong, and never too late ([`alarm`](crate::alarm)).
+    async fn make_durable(&self, changes: &[Change]) -> Result<Vec<usize>, Failure> {
+        let alarm = changes.iter().rev().find_map(|change| match change {
+            Change::Alarm(change) => Some(*change),
+            Change::Put(_) | Change::Delete(_) => None,
+        });
+        let Some(alarm) = alarm else {
+            let affected = self.commit_changes(changes)?;
+            self.durable().await?;
+            return Ok(affected);
+        };
+        let (asked, durable) = self.known_alarm()?;
+        let at = match alarm {
+            AlarmChange::Set(at) => at,
+            AlarmChange::DeleteIf(at) if durable == Some(at) => None,
+            AlarmChange::DeleteIf(_) => durable,
+        };
+        point!("alarm_commit", object = &*self.object, at = traced(at));
+        if is_earlier(at, asked) && !Mutation::AlarmScheduledLate.is_active() {
+            let refused = |error: Error| Failure::Internal(error.to_string());
+            let scheduled = self.alarms.schedule(at).map_err(refused)?;
+            self.asked_and_durable.set(Some((at, durable)));
+            scheduled.await.map_err(refused)?;
+        }
+        let affected = self.commit_changes(changes)?;
+        self.durable().await?;
+        let (asked, _) = self.known_alarm()?;
+        self.asked_and_durable.set(Some((asked, at)));
+        point!("alarm_durable", object = &*self.object, at = traced(at));
+        let too_late = Mutation::AlarmScheduledLate.is_active() && asked != at;
+        if is_earlier(asked, at) || too_late {
+            // If it cannot be told, the object is woken too early and says so then.
+            let _ = self.tell_scheduler(at);
+        }
+        Ok(affected)
     }
 
     // The database.

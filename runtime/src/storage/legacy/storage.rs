@@ -10,6 +10,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
+use futures_channel::oneshot;
 use futures_util::future::{AbortHandle, Abortable};
 
 use super::{
@@ -25,7 +26,7 @@ use crate::{
     Error, Result,
     gate::output::OutputGate,
     instrument::point,
-    platform::{Clock, Entropy, Links, Spawn},
+    platform::{Clock, Entropy, Links, Spawn, WallTime},
     storage::{Left, StorageSetup},
 };
 
@@ -95,6 +96,36 @@ impl LegacyStorage {
             });
         }
         Ok(storage)
+    }
+
+    /// Completes when what the service had when it was opened is durable.
+    ///
+    /// # Errors
+    /// It cannot become durable.
+    pub(crate) async fn when_out_of_doubt(&self) -> Result<()> {
+        let (done, durable) = oneshot::channel();
+        self.service.when_durable(move |outcome| {
+            let _ = done.send(outcome); // whoever waited may have been stopped
+        });
+        durable.await.unwrap_or(Ok(()))
+    }
+
+    /// The last alarm that is known to be durable.
+    pub(crate) fn durable_alarm(&self) -> Option<WallTime> {
+        self.service.durable_alarm()
+    }
+
+    /// Whether the scheduler may be told `at` once more, because it has that time already, or the object has it durably.
+    pub(super) fn may_repeat_alarm(&self, at: WallTime) -> bool {
+        self.service.may_repeat_alarm(at)
+    }
+
+    /// Has the scheduler wake the object at `at`: at its alarm, or earlier.
+    ///
+    /// # Errors
+    /// The scheduler's.
+    pub(crate) fn tell_scheduler(&self, at: Option<WallTime>) -> Result<()> {
+        self.service.tell_scheduler(at)
     }
 
     /// How this activation leaves the files, if it ends now.

@@ -22,7 +22,10 @@ use std::{
 use rusqlite::ffi;
 
 use super::image::{PAGE_BYTES, Page, empty_database};
-use crate::platform::{Disk, DiskError, FileId, OpenMode};
+use crate::{
+    platform::{Disk, DiskError, FileId, OpenMode},
+    storage::durability::SyncFailures,
+};
 
 /// A failure in SQLite's own terms: one of its extended result codes.
 pub(super) type Code = c_int;
@@ -76,6 +79,9 @@ pub(crate) struct ObjectFiles {
     log_end: Cell<u64>,
     header: Cell<Header>,
     checkpointing: Cell<bool>,
+    failures: SyncFailures,
+    /// How many there were when the files were opened: what was written since may have been taken along by a later one.
+    failures_before: u64,
 }
 
 /// What is known of the log's header.
@@ -96,7 +102,11 @@ impl ObjectFiles {
     ///
     /// # Errors
     /// Of the disk. A file that is no database is left as it is: SQLite will refuse it.
-    pub(crate) fn open(disk: &Rc<dyn Disk>, path: &str) -> Result<Rc<Self>, DiskError> {
+    pub(crate) fn open(
+        disk: &Rc<dyn Disk>,
+        path: &str,
+        failures: &SyncFailures,
+    ) -> Result<Rc<Self>, DiskError> {
         let database = OpenFile::open(disk, path)?;
         let database_len = disk.len(database.id)?;
         let mut page = Page::Other;
@@ -130,7 +140,26 @@ impl ObjectFiles {
                 Header::Settled
             }),
             checkpointing: Cell::new(false),
+            failures_before: failures.count(),
+            failures: failures.clone(),
         }))
+    }
+
+    /// What the end of a sync proves: nothing if another one of the same files has failed since they were opened, by whomever.
+    ///
+    /// # Errors
+    /// The sync's own, or that another one has failed.
+    pub(crate) fn judge(&self, synced: Result<(), DiskError>) -> Result<(), DiskError> {
+        if synced.is_err() {
+            self.failures.add();
+            return synced;
+        }
+        if self.failures.count() != self.failures_before {
+            return Err(DiskError::Io(
+                "another sync of the same file failed meanwhile".to_owned(),
+            ));
+        }
+        synced
     }
 
     /// No batch was ever committed to this object, as far as the page cache knows.
@@ -225,7 +254,7 @@ impl ObjectFiles {
             self.header.set(Header::Settled);
         }
         if self.checkpointing.get() || header == Header::Restarted {
-            self.disk().barrier(self.log.id)
+            self.judge(self.disk().barrier(self.log.id))
         } else {
             Ok(())
         }
@@ -275,8 +304,8 @@ impl VfsFile for DatabaseFile {
 
     fn sync(&self) -> Result<(), Code> {
         let file = &self.0.database;
-        file.disk
-            .barrier(file.id)
+        self.0
+            .judge(file.disk.barrier(file.id))
             .map_err(|_| ffi::SQLITE_IOERR_FSYNC)
     }
 

@@ -145,7 +145,10 @@ impl Memory {
 
 fn registered(disk: &Rc<OneFile>) -> Registration {
     let disk = Rc::clone(disk) as Rc<dyn Disk>;
-    Registration::new(ObjectFiles::open(&disk, "x").expect("opens"), "x")
+    Registration::new(
+        ObjectFiles::open(&disk, "x", &crate::storage::SyncFailures::default()).expect("opens"),
+        "x",
+    )
 }
 
 #[test]

@@ -19,7 +19,7 @@ const SECTOR_BYTES: u64 = 512;
 
 /// What survives of unsynced writes when the power goes.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::storage) enum Loss {
+pub(crate) enum Loss {
     Everything,
     Nothing,
     /// Each sector by the toss of a coin of this number.
@@ -38,7 +38,7 @@ pub(super) enum Fault {
 }
 
 #[derive(Default)]
-pub(in crate::storage) struct TestDisk(Rc<State>);
+pub(crate) struct TestDisk(Rc<State>);
 
 #[derive(Default)]
 struct State {
@@ -195,28 +195,28 @@ impl State {
 
 impl TestDisk {
     /// How often a fault could have been injected so far.
-    pub(in crate::storage) fn passages(&self) -> u64 {
+    pub(crate) fn passages(&self) -> u64 {
         self.0.passages.get()
     }
 
-    pub(in crate::storage) fn syncs(&self) -> u64 {
+    pub(crate) fn syncs(&self) -> u64 {
         self.0.syncs.get()
     }
 
-    pub(in crate::storage) fn barriers(&self) -> u64 {
+    pub(crate) fn barriers(&self) -> u64 {
         self.0.barriers.get()
     }
 
     /// Syncs do not complete until this is taken back.
-    pub(in crate::storage) fn hold_syncs(&self, held: bool) {
+    pub(crate) fn hold_syncs(&self, held: bool) {
         self.0.syncs_held.set(held);
     }
 
-    pub(in crate::storage) fn fail_syncs(&self) {
+    pub(crate) fn fail_syncs(&self) {
         self.0.syncs_fail.set(true);
     }
 
-    pub(in crate::storage) fn fill_up(&self, full: bool) {
+    pub(crate) fn fill_up(&self, full: bool) {
         self.0.full.set(full);
     }
 
@@ -246,12 +246,12 @@ impl TestDisk {
         self.0.reads.get()
     }
 
-    pub(in crate::storage) fn cut_power_at(&self, passage: u64) {
+    pub(crate) fn cut_power_at(&self, passage: u64) {
         self.0.power_goes_at.set(Some(passage));
     }
 
     /// The disk after the power came back.
-    pub(in crate::storage) fn after_power_loss(&self, loss: Loss) -> Rc<Self> {
+    pub(crate) fn after_power_loss(&self, loss: Loss) -> Rc<Self> {
         let mut coin = match loss {
             Loss::Some(seed) => seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             Loss::Everything | Loss::Nothing => 1,
@@ -291,7 +291,7 @@ impl TestDisk {
     }
 
     /// Writes a whole file, durably.
-    pub(in crate::storage) fn plant(&self, path: &str, contents: &[u8]) {
+    pub(crate) fn plant(&self, path: &str, contents: &[u8]) {
         let file = File {
             cached: contents.to_vec(),
             durable: Some(contents.to_vec()),
@@ -300,7 +300,7 @@ impl TestDisk {
         self.0.files.borrow_mut().insert(path.to_owned(), file);
     }
 
-    pub(in crate::storage) fn contents(&self, path: &str) -> Option<Vec<u8>> {
+    pub(crate) fn contents(&self, path: &str) -> Option<Vec<u8>> {
         self.0
             .files
             .borrow()
@@ -308,7 +308,7 @@ impl TestDisk {
             .map(|file| file.cached.clone())
     }
 
-    pub(in crate::storage) fn files_open(&self) -> usize {
+    pub(crate) fn files_open(&self) -> usize {
         self.0.open.borrow().len()
     }
 }
@@ -376,6 +376,11 @@ impl Disk for TestDisk {
         let file = files.remove(from);
         let file = file.ok_or_else(|| DiskError::NotFound(from.into()))?;
         files.insert(to.to_owned(), file);
+        for path in self.0.open.borrow_mut().values_mut() {
+            if path == from {
+                to.clone_into(path); // who had it open has it open under its new name
+            }
+        }
         Ok(())
     }
 

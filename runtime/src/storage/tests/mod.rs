@@ -1,9 +1,10 @@
 //! Scenarios of one object's storage, on a disk that forgets.
 
+mod alarm_order;
 mod alarms;
 mod damage;
 mod delete_all;
-pub(super) mod disk;
+pub(crate) mod disk;
 mod durability;
 mod fuzz;
 mod history;
@@ -35,6 +36,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    alarm::AlarmSink,
     gate::output::OutputGate,
     platform::{Clock, Disk, Entropy, Instant, Link, Links, LocalBoxFuture, Spawn, WallTime},
 };
@@ -47,6 +49,19 @@ const NOW: i64 = 1_700_000_000_123;
 /// How many turns a test's code may take.
 const TURNS_MAX: usize = 100;
 
+/// A scheduler that does as it is told at once, for tests that are about something else.
+pub(super) struct NoScheduler;
+
+impl AlarmSink for NoScheduler {
+    fn schedule(&self, _: Option<WallTime>) -> Result<LocalBoxFuture<'static, Result<()>>> {
+        Ok(Box::pin(std::future::ready(Ok(()))))
+    }
+
+    fn scheduled(&self) -> Option<WallTime> {
+        Some(WallTime::from_millis(0)) // never too late
+    }
+}
+
 /// A node with one object that can be opened again and again.
 struct Node {
     disk: Rc<TestDisk>,
@@ -57,6 +72,7 @@ struct Node {
     bytes_max: u64,
     strict: bool,
     history: History,
+    alarms: Rc<dyn AlarmSink>,
 }
 
 /// One activation's storage.
@@ -84,6 +100,7 @@ impl Node {
             bytes_max: crate::storage::OBJECT_BYTES_MAX,
             strict: false,
             history: History::default(),
+            alarms: Rc::new(NoScheduler),
         }
     }
 
@@ -94,6 +111,7 @@ impl Node {
             clock: Rc::clone(&self.clock) as Rc<dyn Clock>,
             entropy: Rc::new(Ones),
             spawn: Rc::clone(&self.tasks) as Rc<dyn Spawn>,
+            sync_failures: crate::storage::SyncFailures::default(),
             path: PATH.into(),
             object: "Counter/a".into(),
             gate: Rc::clone(&gate),
@@ -105,6 +123,7 @@ impl Node {
             bytes_max: self.bytes_max,
             strict: self.strict,
             links: Rc::new(NoLinks),
+            alarms: Rc::clone(&self.alarms),
         };
         let activation = ActivationStorage::open(ActivationSetup {
             storage: setup,
@@ -140,6 +159,7 @@ impl Node {
             strict: self.strict,
             history: self.history,
             clock: Rc::clone(&self.clock),
+            alarms: Rc::clone(&self.alarms),
             ..Self::with_disk(self.disk.after_power_loss(loss))
         }
     }
@@ -216,7 +236,7 @@ impl Activation {
     }
 }
 
-pub(super) fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(crate) fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(noop_waker_ref())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
@@ -237,10 +257,10 @@ fn next_turn() -> impl Future<Output = ()> {
 
 /// Polls its tasks whenever it is told to, until none of them gets on.
 #[derive(Default)]
-pub(super) struct Tasks(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
+pub(crate) struct Tasks(RefCell<Vec<LocalBoxFuture<'static, ()>>>);
 
 impl Tasks {
-    pub(super) fn run(&self) {
+    pub(crate) fn run(&self) {
         for _ in 0..8 {
             self.run_once();
         }
@@ -271,6 +291,10 @@ impl Spawn for Tasks {
 struct NoLinks;
 
 impl Links for NoLinks {
+    fn open_socket(&self, _: &str) -> Rc<dyn crate::platform::SocketLink> {
+        unreachable!("storage opens no sockets")
+    }
+
     fn open(&self, from: &str, to: &str) -> Rc<dyn Link> {
         unreachable!("{from} opens a link to {to}")
     }
@@ -329,7 +353,7 @@ impl Clock for TestClock {
     }
 }
 
-struct Ones;
+pub(crate) struct Ones;
 
 impl Entropy for Ones {
     fn fill(&self, bytes: &mut [u8]) {

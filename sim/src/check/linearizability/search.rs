@@ -9,13 +9,16 @@
 //! really happened is near that order, and a good history is mostly placed without one step back. Three things keep
 //! unknown calls from doubling the work each: one that would not change the state is not placed; of equal ones the first
 //! is placed first; and a place that was reached in vain with fewer of them is not entered again with more.
+//!
+//! Where the model leaves the object a choice, each next state is a way of its own: when the first has led nowhere, the call is placed
+//! again with the next one.
 
 use std::mem::take;
 
 use super::{
-    super::model::Model,
+    super::{index::spread, model::NondeterministicModel},
     events::{Event, Events},
-    table::{Memory, Place, States, spread},
+    table::{Memory, Place, States},
 };
 use crate::history::{Call, Outcome};
 
@@ -39,6 +42,8 @@ pub(super) struct DeadEnd {
     pub(super) order: Vec<usize>,
     /// The call that had to come next.
     pub(super) stuck: usize,
+    /// The other calls that could have come next, as far as time goes, and were refused there, too.
+    pub(super) open: Vec<usize>,
     /// The states that it met, by number; first the one after `order`.
     pub(super) states: Vec<u32>,
 }
@@ -61,6 +66,10 @@ enum Choice {
 struct Placed {
     choice: Choice,
     state: u32,
+    /// The next state that is to be tried for it, by its number among those that the model gives.
+    next_way: usize,
+    /// How many next states the model gives.
+    ways: usize,
 }
 
 /// What is tried next.
@@ -73,7 +82,7 @@ enum Cursor {
 }
 
 /// The search for one object. It can be stopped and goes on where it was.
-pub(super) struct Search<'a, M: Model> {
+pub(super) struct Search<'a, M: NondeterministicModel> {
     model: &'a M,
     /// Sorted by invocation.
     required: Vec<Candidate<'a, M::Op, M::Ret>>,
@@ -83,6 +92,10 @@ pub(super) struct Search<'a, M: Model> {
     twins: Vec<Option<usize>>,
     events: Events,
     cursor: Cursor,
+    /// The first next state to be tried of the call under the cursor.
+    way: usize,
+    /// Room for what the model gives.
+    next_states: Vec<M::State>,
     state: u32,
     placed: Vec<Placed>,
     required_left: usize,
@@ -100,7 +113,7 @@ pub(super) struct Search<'a, M: Model> {
     steps: u64,
 }
 
-impl<'a, M: Model> Search<'a, M> {
+impl<'a, M: NondeterministicModel> Search<'a, M> {
     pub(super) fn new(model: &'a M, calls: &'a [Call<M::Op, M::Ret>], places: &[usize]) -> Self {
         let (mut required, mut optional) = (Vec::with_capacity(places.len()), Vec::new());
         for &place in places {
@@ -155,10 +168,12 @@ impl<'a, M: Model> Search<'a, M> {
         let optional_words = optional.len().div_ceil(64);
         let events = Events::new(required.iter().map(|call| (call.invoked, call.returned)));
         let mut states = States::with_capacity(places.len() + 1);
-        let state = states.number(model.initial());
+        let state = states.number(model.initial(), |state| model.heap_bytes(state));
         Self {
             model,
             cursor: Cursor::Event(events.first()),
+            way: 0,
+            next_states: Vec::new(),
             events,
             state,
             placed: Vec::with_capacity(required.len() + optional.len()),
@@ -211,8 +226,8 @@ impl<'a, M: Model> Search<'a, M> {
         self.states.memory_bytes() + self.memory.memory_bytes()
     }
 
-    pub(super) fn state(&self, number: u32) -> &M::State {
-        self.states.get(number)
+    pub(super) fn state_in_words(&self, number: u32) -> String {
+        self.model.in_words(self.states.get(number))
     }
 
     /// The call under the cursor; `None` if all that could come next have been tried.
@@ -243,15 +258,25 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Moves the cursor behind a call, which is not placed.
     fn go_behind(&mut self, choice: Choice) {
+        self.way = 0;
         self.cursor = match choice {
             Choice::Required(call) => Cursor::Event(self.events.next(Events::invoked(call))),
-            Choice::Optional(call) => {
-                let before = self.events.first_return();
-                Cursor::Optional {
-                    from: call + 1,
-                    before,
-                }
-            }
+            Choice::Optional(call) => Cursor::Optional {
+                from: call + 1,
+                before: self.events.first_return(),
+            },
+        };
+    }
+
+    /// Moves the cursor back to a call, which is not placed any more, to try another of its next states.
+    fn go_back_to(&mut self, choice: Choice, way: usize) {
+        self.way = way;
+        self.cursor = match choice {
+            Choice::Required(call) => Cursor::Event(Events::invoked(call)),
+            Choice::Optional(call) => Cursor::Optional {
+                from: call,
+                before: self.events.first_return(),
+            },
         };
     }
 
@@ -261,16 +286,34 @@ impl<'a, M: Model> Search<'a, M> {
             Choice::Optional(call) => &self.optional[call as usize],
         };
         let before = self.states.get(self.state);
-        let Some(after) = self.model.step(before, candidate.op, candidate.ret) else {
-            return false;
-        };
-        if matches!(choice, Choice::Optional(_)) && after == *before {
+        let mut next = take(&mut self.next_states);
+        self.model
+            .steps(before, candidate.op, candidate.ret, &mut next);
+        let (ways, first) = (next.len(), self.way);
+        let mut is_placed = false;
+        for (way, after) in next.drain(..).enumerate().skip(first) {
+            if self.enter(choice, after, way + 1, ways) {
+                is_placed = true;
+                break;
+            }
+        }
+        next.clear();
+        self.next_states = next;
+        is_placed
+    }
+
+    /// Places a call with one of its next states; `false` if that leads nowhere new.
+    fn enter(&mut self, choice: Choice, after: M::State, next_way: usize, ways: usize) -> bool {
+        if matches!(choice, Choice::Optional(_)) && after == *self.states.get(self.state) {
             return false;
         }
-        let after = self.states.number(after);
+        let model = self.model;
+        let after = self.states.number(after, |state| model.heap_bytes(state));
         let placed = Placed {
             choice,
             state: self.state,
+            next_way,
+            ways,
         };
         self.lift(choice);
         self.state = after;
@@ -279,6 +322,7 @@ impl<'a, M: Model> Search<'a, M> {
             return false;
         }
         self.placed.push(placed);
+        self.way = 0;
         self.cursor = Cursor::Event(self.events.first());
         true
     }
@@ -298,13 +342,17 @@ impl<'a, M: Model> Search<'a, M> {
         self.memory.is_new(hash, place)
     }
 
-    /// Takes back the call that was placed last, and moves the cursor behind it; `false` if there is none.
+    /// Takes back the call that was placed last, and moves the cursor to its next way or behind it; `false` if there is none.
     fn put_back(&mut self) -> bool {
         let Some(placed) = self.placed.pop() else {
             return false;
         };
         self.drop_back(&placed);
-        self.go_behind(placed.choice);
+        if placed.next_way < placed.ways {
+            self.go_back_to(placed.choice, placed.next_way);
+        } else {
+            self.go_behind(placed.choice);
+        }
         true
     }
 
@@ -381,9 +429,20 @@ impl<'a, M: Model> Search<'a, M> {
             Choice::Required(call) => self.required[call as usize].place,
             Choice::Optional(call) => self.optional[call as usize].place,
         };
+        let mut is_placed = vec![false; self.required.len()];
+        for choice in order {
+            if let Choice::Required(call) = *choice {
+                is_placed[call as usize] = true;
+            }
+        }
+        let returned = self.required[*stuck as usize].returned;
+        let open = (0..self.required.len()).filter(|&call| {
+            !is_placed[call] && call != *stuck as usize && self.required[call].invoked <= returned
+        });
         DeadEnd {
             order: order.iter().map(place).collect(),
             stuck: self.required[*stuck as usize].place,
+            open: open.map(|call| self.required[call].place).collect(),
             states: states.clone(),
         }
     }

@@ -3,109 +3,50 @@
 //! Without it a search tries the same calls behind every order of the calls before them. A hash says only where to look:
 //! an entry counts if the whole key is equal. A place that is mistaken for another one would be a wrong verdict.
 
-use std::{
-    hash::{Hash, Hasher},
-    iter::successors,
-    mem::replace,
-};
+use std::{hash::Hash, iter::successors, mem::replace};
 
-use xxhash_rust::xxh3::xxh3_64;
+use super::super::index::{Index, NONE, hash_of, spread};
 
-/// Marks a free slot, and the end of a chain.
-const NONE: u32 = u32::MAX;
 /// How many entries of a chain are looked at. Chains grow long where nothing helps; a step has to stay a short one.
 const CHAIN_LOOK_MAX: usize = 32;
-
-/// Finds numbers by hash: open addressing, at most half full. What a number stands for is its user's to know.
-struct Index {
-    /// Half a hash, which says where the search for it begins, and a number.
-    slots: Vec<(u32, u32)>,
-    len: usize,
-}
-
-impl Index {
-    /// Holds so many numbers before it grows.
-    fn with_capacity(capacity: usize) -> Self {
-        let slots = (capacity.max(1) * 2).next_power_of_two();
-        Self {
-            slots: vec![(0, NONE); slots],
-            len: 0,
-        }
-    }
-
-    /// The number with this hash for which `is_it` holds; if there is none, `new` is put there.
-    fn find_or_put(&mut self, hash: u64, new: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        assert!(new < NONE);
-        let half = (hash >> 32) as u32;
-        let mask = self.slots.len() - 1;
-        let mut at = half as usize & mask;
-        while self.slots[at].1 != NONE {
-            let (there, number) = self.slots[at];
-            if there == half && is_it(number) {
-                return Some(number);
-            }
-            at = (at + 1) & mask;
-        }
-        self.slots[at] = (half, new);
-        self.len += 1;
-        if self.len * 2 > self.slots.len() {
-            self.grow();
-        }
-        None
-    }
-
-    fn grow(&mut self) {
-        let mut slots = vec![(0, NONE); self.slots.len() * 2];
-        let mask = slots.len() - 1;
-        for &(half, number) in self.slots.iter().filter(|(_, number)| *number != NONE) {
-            let mut at = half as usize & mask;
-            while slots[at].1 != NONE {
-                at = (at + 1) & mask;
-            }
-            slots[at] = (half, number);
-        }
-        self.slots = slots;
-    }
-
-    fn memory_bytes(&self) -> usize {
-        self.slots.len() * size_of::<(u32, u32)>()
-    }
-}
 
 /// The states that a search has met, each kept once and named by a number.
 pub(super) struct States<State> {
     index: Index,
-    states: Vec<State>,
+    known: Vec<State>,
+    /// What the states hold on the heap.
+    heap_bytes: usize,
 }
 
 impl<State: Eq + Hash> States<State> {
     pub(super) fn with_capacity(capacity: usize) -> Self {
         Self {
             index: Index::with_capacity(capacity),
-            states: Vec::with_capacity(capacity),
+            known: Vec::with_capacity(capacity),
+            heap_bytes: 0,
         }
     }
 
-    pub(super) fn number(&mut self, state: State) -> u32 {
-        let mut hasher = StateHasher(0);
-        state.hash(&mut hasher);
-        let new = u32::try_from(self.states.len()).expect("the budget ends long before");
-        let states = &self.states;
-        let found = self.index.find_or_put(hasher.finish(), new, |number| {
-            states[number as usize] == state
+    /// The number of a state; `heap_bytes` says what it holds on the heap, and is asked for new ones only.
+    pub(super) fn number(&mut self, state: State, heap_bytes: impl FnOnce(&State) -> usize) -> u32 {
+        let new = u32::try_from(self.known.len()).expect("the budget ends long before");
+        let known = &self.known;
+        let found = self.index.find_or_put(hash_of(&state), new, |number| {
+            known[number as usize] == state
         });
         found.unwrap_or_else(|| {
-            self.states.push(state);
+            self.heap_bytes += heap_bytes(&state);
+            self.known.push(state);
             new
         })
     }
 
     pub(super) fn get(&self, number: u32) -> &State {
-        &self.states[number as usize]
+        &self.known[number as usize]
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.index.memory_bytes() + self.states.len() * size_of::<State>()
+        self.index.memory_bytes() + self.known.capacity() * size_of::<State>() + self.heap_bytes
     }
 }
 
@@ -215,8 +156,8 @@ impl Memory {
     pub(super) fn memory_bytes(&self) -> usize {
         self.index.memory_bytes()
             + self.chains.memory_bytes()
-            + self.entries.len() * size_of::<Been>()
-            + self.bits.len() * size_of::<u64>()
+            + self.entries.capacity() * size_of::<Been>()
+            + self.bits.capacity() * size_of::<u64>()
     }
 }
 
@@ -225,43 +166,6 @@ fn is_subset(small: &[u64], large: &[u64]) -> bool {
         .iter()
         .zip(large)
         .all(|(small, large)| small & !large == 0)
-}
-
-/// Spreads a number over all 64 bits (the finaliser of `SplitMix64`).
-pub(super) fn spread(number: u64) -> u64 {
-    let mut number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
-}
-
-/// The same in every run, unlike the standard library's.
-struct StateHasher(u64);
-
-impl Hasher for StateHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = spread(self.0 ^ xxh3_64(bytes));
-    }
-
-    fn write_u8(&mut self, number: u8) {
-        self.write_u64(number.into());
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(number.into());
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = spread(self.0 ^ number);
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.write_u64(number as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 #[cfg(test)]
@@ -308,12 +212,13 @@ mod tests {
     fn a_state_keeps_its_number_when_the_table_grows() {
         let mut states = States::with_capacity(1);
         let numbers: Vec<_> = (0..1_000)
-            .map(|state| states.number(format!("{state}")))
+            .map(|state| states.number(format!("{state}"), |_| 1))
             .collect();
         assert!(numbers.iter().copied().eq(0..1_000));
         for number in numbers {
-            assert_eq!(states.number(format!("{number}")), number);
+            assert_eq!(states.number(format!("{number}"), |_| 1), number);
             assert_eq!(*states.get(number), format!("{number}"));
         }
+        assert_eq!(states.heap_bytes, 1_000, "each state counts once");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::{collection, prelude::*, test_runner::TestRunner};
 
 use super::{super::model::Model, *};
-use crate::history::{History, Moment};
+use crate::history::{Call, History, Moment, Outcome};
 
 /// What both models are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,9 +128,9 @@ impl Script {
         check(&NUMBER, &self.history, Budget::default())
     }
 
-    fn violation(&self) -> Violation {
+    fn violation(&self) -> Explanation {
         match self.verdict() {
-            Verdict::Violation(violation) => violation,
+            Verdict::Illegal(violation) => violation,
             other => panic!("{other:?} for {:?}", self.history),
         }
     }
@@ -153,6 +153,33 @@ fn a_stale_read_is_found_and_told() {
         violation.to_string(),
         "n: client-2's Get -> 1 (+0.005s to +0.006s) fits into no order of the calls; after the longest order that works, \
          2 calls up to client-1's Set(2) -> 0 (+0.003s to +0.004s), it met the state 2",
+    );
+}
+
+#[test]
+fn all_calls_that_do_not_fit_are_told_with_their_intervals() {
+    let mut script = Script::default();
+    script
+        .call(1, Set(1), 0)
+        .ask(1, Get)
+        .ask(2, Get)
+        .ask(3, Set(7))
+        .answer(1, 5)
+        .answer(2, 6)
+        .answer(3, 0);
+    let violation = script.violation();
+    assert_eq!(violation.longest_prefix, [0, 3]);
+    assert_eq!((violation.stuck, &violation.open[..]), (1, &[2][..]));
+    assert_eq!(
+        format!("{violation:#}"),
+        "n: no order of the calls explains every answer\n\
+         the longest order that works\n  \
+           client-1's Set(1) -> 0 (+0.001s to +0.002s)\n  \
+           client-3's Set(7) -> 0 (+0.005s to +0.008s)\n\
+         possible states then: 7\n\
+         none of these fits there, and the first had to\n  \
+           client-1's Get -> 5 (+0.003s to +0.006s)\n  \
+           client-2's Get -> 6 (+0.004s to +0.007s)",
     );
 }
 
@@ -300,7 +327,7 @@ fn objects_are_judged_one_by_one() {
         type State = u8;
 
         fn initial(&self) -> u8 {
-            NUMBER.initial()
+            Model::initial(&NUMBER)
         }
 
         fn step(&self, state: &u8, (_, op): &(usize, Op), ret: Option<&u8>) -> Option<u8> {
@@ -329,7 +356,7 @@ fn objects_are_judged_one_by_one() {
             outcome: call.outcome.clone(),
         })
         .collect();
-    let Verdict::Violation(violation) = check(&ByClient, &history, Budget::default()) else {
+    let Verdict::Illegal(violation) = check(&ByClient, &history, Budget::default()) else {
         panic!("object 2 was never set")
     };
     assert_eq!((violation.object.as_str(), violation.stuck), ("2", 1));
@@ -355,8 +382,8 @@ fn past_the_steps_the_verdict_is_unknown() {
         ..Budget::default()
     };
     let verdict = check(&NUMBER, &hard(20).history, budget);
-    assert_eq!(verdict, Verdict::Unknown { steps: 10_000 });
-    assert!(matches!(hard(10).verdict(), Verdict::Violation(_)));
+    assert_eq!(verdict, Verdict::Unknown(Bound::Steps(10_000)));
+    assert!(matches!(hard(10).verdict(), Verdict::Illegal(_)));
 }
 
 #[test]
@@ -367,7 +394,7 @@ fn past_the_memory_the_verdict_is_unknown() {
     };
     let verdict = check(&NUMBER, &hard(20).history, budget);
     assert!(
-        matches!(verdict, Verdict::Unknown { steps } if steps < 100_000),
+        matches!(verdict, Verdict::Unknown(Bound::MemoryBytes(bytes)) if bytes < 200_000),
         "{verdict:?}"
     );
 }
@@ -375,18 +402,13 @@ fn past_the_memory_the_verdict_is_unknown() {
 #[test]
 fn a_check_may_go_on_over_several_rounds() {
     let verdict = check(&NUMBER, &hard(12).history, Budget::default());
-    assert!(matches!(verdict, Verdict::Violation(_)), "{verdict:?}");
+    assert!(matches!(verdict, Verdict::Illegal(_)), "{verdict:?}");
     let budget = Budget {
         steps: STEPS_FIRST_ROUND,
         ..Budget::default()
     };
     let one_round = check(&NUMBER, &hard(12).history, budget);
-    assert_eq!(
-        one_round,
-        Verdict::Unknown {
-            steps: STEPS_FIRST_ROUND
-        }
-    );
+    assert_eq!(one_round, Verdict::Unknown(Bound::Steps(STEPS_FIRST_ROUND)));
 }
 
 #[test]
@@ -402,7 +424,7 @@ fn equal_unknown_calls_are_counted_not_tried_one_by_one() {
     };
     assert!(matches!(
         check(&NUMBER, &script.history, budget),
-        Verdict::Violation(_)
+        Verdict::Illegal(_)
     ));
 }
 
@@ -467,7 +489,7 @@ fn brute_force(calls: &[Call<Op, u8>]) -> bool {
     }
     let took_place = |call: &&Call<Op, u8>| !matches!(call.outcome, Outcome::Failed(_));
     let calls: Vec<_> = calls.iter().filter(took_place).collect();
-    can_end(&calls, &mut Vec::new(), NUMBER.initial())
+    can_end(&calls, &mut Vec::new(), Model::initial(&NUMBER))
 }
 
 /// What a client does next, and how it ends: a random answer, or an unknown end.
@@ -548,11 +570,11 @@ fn agrees_with_brute_force(turns: impl Strategy<Value = Vec<Turn>>, cases: u32) 
         for compares in [Compares::Calls, Compares::Nothing] {
             match check(&Number { compares }, &history, Budget::default()) {
                 Verdict::Ok => prop_assert!(expected, "no order explains {history:?}"),
-                Verdict::Violation(violation) => {
+                Verdict::Illegal(violation) => {
                     prop_assert!(!expected, "{violation}, but an order explains {history:?}");
                     prop_assert!(is_an_order(&history, &violation.longest_prefix));
                 }
-                Verdict::Unknown { steps } => prop_assert!(false, "gave up after {steps} steps"),
+                Verdict::Unknown(bound) => prop_assert!(false, "gave up after {bound}"),
             }
         }
         let (good, bad) = &mut *verdicts.borrow_mut();
@@ -569,7 +591,7 @@ fn agrees_with_brute_force(turns: impl Strategy<Value = Vec<Turn>>, cases: u32) 
 
 /// Whether a reported order is one: the model accepts it, and no call stands behind one that was invoked after its return.
 fn is_an_order(history: &History<Op, u8>, order: &[usize]) -> bool {
-    let mut state = NUMBER.initial();
+    let mut state = Model::initial(&NUMBER);
     for (position, place) in order.iter().enumerate() {
         let call = &history.calls()[*place];
         let ret = match &call.outcome {

@@ -88,6 +88,10 @@ impl TestLinks {
 }
 
 impl Links for TestLinks {
+    fn open_socket(&self, _: &str) -> Rc<dyn crate::platform::SocketLink> {
+        unreachable!("storage opens no sockets")
+    }
+
     fn open(&self, from: &str, to: &str) -> Rc<dyn Link> {
         let state = &self.0;
         state.ends.borrow_mut().push((from.into(), to.into()));

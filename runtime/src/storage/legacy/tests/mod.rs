@@ -82,6 +82,7 @@ impl Node {
             clock: Rc::clone(&self.clock) as Rc<dyn Clock>,
             entropy: Rc::new(Coins(Cell::new(self.seed.get()))),
             spawn: Rc::clone(&self.tasks) as Rc<dyn Spawn>,
+            sync_failures: crate::storage::SyncFailures::default(),
             path: PATH.into(),
             object: "Counter/a".into(),
             gate: Rc::clone(&gate),
@@ -91,6 +92,7 @@ impl Node {
             now: Rc::new(|| WallTime::from_millis(0)),
             links: Rc::clone(&self.links) as Rc<dyn Links>,
             delete_all_deletes_alarm: self.delete_all_deletes_alarm.get(),
+            alarms: Rc::new(crate::storage::tests::NoScheduler),
             bytes_max: crate::storage::OBJECT_BYTES_MAX,
             strict: false,
         })?;

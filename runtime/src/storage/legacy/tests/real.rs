@@ -11,6 +11,10 @@ struct SlowLinks(Rc<dyn Clock>);
 struct SlowLink(Rc<dyn Clock>);
 
 impl Links for SlowLinks {
+    fn open_socket(&self, _: &str) -> Rc<dyn crate::platform::SocketLink> {
+        unreachable!("storage opens no sockets")
+    }
+
     fn open(&self, _from: &str, _to: &str) -> Rc<dyn Link> {
         Rc::new(SlowLink(Rc::clone(&self.0)))
     }
@@ -33,6 +37,7 @@ fn open(platform: &Platform, links: Rc<dyn Links>) -> (Rc<LegacyStorage>, Rc<Out
         clock: Rc::clone(&platform.clock),
         entropy: Rc::clone(&platform.entropy),
         spawn: Rc::clone(&platform.spawn),
+        sync_failures: crate::storage::SyncFailures::default(),
         path: PATH.into(),
         object: "Counter/a".into(),
         gate: Rc::clone(&gate),
@@ -42,6 +47,7 @@ fn open(platform: &Platform, links: Rc<dyn Links>) -> (Rc<LegacyStorage>, Rc<Out
         now: Rc::new(|| WallTime::from_millis(0)),
         links,
         delete_all_deletes_alarm: true,
+        alarms: Rc::new(crate::storage::tests::NoScheduler),
         bytes_max: crate::storage::OBJECT_BYTES_MAX,
         strict: false,
     });
