@@ -14,8 +14,11 @@
 //! **`socket_event_before_constructor.json`** (suite `chat_room`, seed 1; the smallest plan: come in, wait until the room sleeps, leave). Alarms and sockets were built
 //! apart and brought together; an event of a socket then woke a sleeping object without its constructor having been asked for, and the first turn panicked. Mended by
 //! constructing it, as every other event does.
+//!
+//! **`alarm_again_after_abort.json`** (suite `webhooks`, seed 1925). This one was the checker's: an alarm that a fault delivers once more, after the first delivery was aborted and
+//! before the scheduler had heard of that, was held to the scheduler's two seconds. It took 10,000 seeds of every suite to come up.
 
-use dormouse_scenarios::{chat_room, counter, mailbox};
+use dormouse_scenarios::{chat_room, counter, mailbox, webhooks};
 use dormouse_sim::{Detail, FaultKind};
 
 #[test]
@@ -54,4 +57,16 @@ fn a_sockets_event_finds_its_object_constructed() {
         story.contains("leaves memory (hibernated)"),
         "the room has to sleep first: {story}"
     );
+}
+
+#[test]
+fn an_alarm_that_a_fault_delivers_again_need_not_wait_for_the_scheduler() {
+    let plan = include_str!("regressions/alarm_again_after_abort.json");
+    let run = webhooks::webhooks()
+        .run_plan(plan, Detail::Full)
+        .expect("a plan outlives the program that made it");
+    assert_eq!(run.violation, None);
+    for kind in [FaultKind::AlarmTwice, FaultKind::Abort] {
+        assert_eq!(run.effects.of(kind), 1, "the story needs a {kind}");
+    }
 }

@@ -59,6 +59,8 @@ struct Watched {
     /// By when it must have been fired.
     due: Option<Duration>,
     failures: Failures,
+    /// A fault delivers it once more, beside the scheduler's own tries and whenever it likes.
+    is_fired_again: bool,
 }
 
 /// The failures of one alarm since the scheduler has begun to count.
@@ -116,6 +118,7 @@ impl<'a> Checker<'a> {
                     watched.due = None;
                     watched.life += 1;
                     watched.failures = Failures::default();
+                    watched.is_fired_again = false;
                 }
             }
             Some("clock jump") => {
@@ -169,7 +172,8 @@ impl<'a> Checker<'a> {
         let (now, at) = (event.at(), event.number("at").unwrap_or_default());
         watched.check_due(object, now)?;
         match event.name() {
-            "alarm_request" | "alarm_fire_again" => watched.failures = Failures::default(),
+            "alarm_request" => watched.failures = Failures::default(),
+            "alarm_fire_again" => watched.is_fired_again = true,
             "alarm_repaired" => {
                 let scheduled = event.number("scheduled").unwrap_or_default();
                 let scheduled = match scheduled {
@@ -279,6 +283,7 @@ impl Watched {
         }
         if let Some(not_before) = self.failures.not_before
             && now < not_before
+            && !std::mem::take(&mut self.is_fired_again)
         {
             let why = format!("{start} started again at +{now:?}, before +{not_before:?}");
             return Err(Violation::new(RETRIES, why));
@@ -371,6 +376,23 @@ mod tests {
 
     fn after_set(more: &[(u64, &'static str, u64)]) -> Option<String> {
         broken_by(&[&SET[..], more].concat())
+    }
+
+    #[test]
+    fn one_delivery_more_by_a_fault_keeps_to_no_schedule_and_a_second_one_does() {
+        let again = [
+            (10, "alarm_fire", AT),
+            (10, "alarm_start", AT),
+            (11, "activation_end", 0),
+            (11, "alarm_fire_again", AT),
+            (11, "alarm_end", 2), // the news of the first delivery comes later than the second one begins
+            (11, "alarm_retry", 2_000),
+            (11, "alarm_start", AT),
+        ];
+        assert_eq!(after_set(&again), None);
+        let and_again = [(12, "alarm_done", AT), (12, "alarm_start", AT)];
+        let promise = after_set(&[&again[..], &and_again].concat());
+        assert_eq!(promise.as_deref(), Some(RETRIES));
     }
 
     #[test]
