@@ -1,6 +1,9 @@
 //! What a failing test of a scenario prints: everything that is needed to see the failure again, in words that stand for themselves in a CI log.
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output},
+    sync::{PoisonError, RwLock},
+};
 
 use dormouse_scenarios::counter;
 use dormouse_sim::Suite;
@@ -20,6 +23,14 @@ fn failing(environment: &[(&str, &str)]) -> Output {
 
 /// Runs the failing test where it may add to the regressions.
 fn failing_at_a_desk(environment: &[(&str, &str)]) -> Output {
+    let _beside_others = FILES.read().unwrap_or_else(PoisonError::into_inner);
+    run_failing(environment)
+}
+
+/// Every run of the failing test writes the same files: whoever reads them has to be alone.
+static FILES: RwLock<()> = RwLock::new(());
+
+fn run_failing(environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(std::env::current_exe().expect("a test knows its program"));
     command
         .args(["a_count_is_never_lost", "--exact", "--ignored"])
@@ -59,7 +70,8 @@ fn the_report_names_the_seed_the_promise_and_the_line_that_repeats_it() {
 
 #[test]
 fn the_smallest_plan_is_told_and_saved() {
-    let text = printed(&failing(&[]));
+    let _alone = FILES.write().unwrap_or_else(PoisonError::into_inner);
+    let text = printed(&run_failing(&[("CI", "1")]));
     assert!(text.contains("\nsmallest plan: "), "{text}");
     assert!(text.contains(" runs)\n  client-1  waits "), "{text}");
     let story = text

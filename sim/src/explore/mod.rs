@@ -41,6 +41,7 @@ mod test;
 mod watchdog;
 pub mod why;
 pub mod worker;
+mod worker_process;
 
 use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 

@@ -5,9 +5,8 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, BufRead as _, BufReader, Write as _},
+    io,
     ops::Range,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Mutex, PoisonError, mpsc},
     thread,
 };
@@ -15,7 +14,8 @@ use std::{
 use super::{
     Failure, Summary,
     strategy::Strategy,
-    worker::{ANSWER, AfterFailure, Answer, Repeat, Task},
+    worker::{AfterFailure, Answer, Repeat, Task},
+    worker_process::WorkerProcess,
 };
 use crate::{Seed, Violation};
 
@@ -113,15 +113,15 @@ fn work_off(
     tasks: &Mutex<Tasks<impl Iterator<Item = Task>>>,
     results: &mpsc::Sender<io::Result<Finished>>,
 ) -> io::Result<()> {
-    let mut worker: Option<Worker> = None;
+    let mut worker: Option<WorkerProcess> = None;
     loop {
         let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
         let Some(task) = task else { return Ok(()) };
         let mut hands = match worker.take() {
             Some(hands) => hands,
-            None => Worker::start()?,
+            None => WorkerProcess::start(WORKER)?,
         };
-        let result = match hands.run(&task) {
+        let result = match hands.ask(&task) {
             Some(Answer::Done {
                 summary,
                 sample,
@@ -184,7 +184,7 @@ fn find_the_killer(task: Task) -> io::Result<Finished> {
             count: 1,
             ..task.clone()
         };
-        match Worker::start()?.run(&alone) {
+        match WorkerProcess::start(WORKER)?.ask(&alone) {
             Some(Answer::Done { summary: one, .. }) => summary.merge(one),
             Some(Answer::Hangs(_)) | None => {
                 summary.seeds += 1;
@@ -229,65 +229,5 @@ pub(super) fn in_a_fresh_process(suite: &str, seed: Seed) -> io::Result<Option<A
         repeat: Repeat::Once,
         strategy: Strategy::Random,
     };
-    Ok(Worker::start()?.run(&task))
-}
-
-/// How many free bytes a worker keeps for its next world.
-const KEPT_MEMORY: &str = "268435456";
-
-/// Worlds come and go a thousand times a second. glibc would give their memory back to the system each time.
-pub(super) fn keep_memory(command: &mut Command) {
-    command
-        .env("MALLOC_TRIM_THRESHOLD_", KEPT_MEMORY)
-        .env("MALLOC_MMAP_THRESHOLD_", KEPT_MEMORY);
-}
-
-struct Worker {
-    process: Child,
-    tasks: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Worker {
-    fn start() -> io::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        keep_memory(&mut command);
-        let mut process = command
-            .arg(WORKER)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let tasks = process.stdin.take().expect("it was asked for");
-        let answers = BufReader::new(process.stdout.take().expect("it was asked for"));
-        Ok(Self {
-            process,
-            tasks,
-            answers,
-        })
-    }
-
-    /// The worker's answer, or nothing if it died over the task.
-    fn run(&mut self, task: &Task) -> Option<Answer> {
-        let mut line = serde_json::to_string(task).expect("a task has a JSON form");
-        line.push('\n');
-        self.tasks.write_all(line.as_bytes()).ok()?;
-        self.tasks.flush().ok()?;
-        loop {
-            let mut line = Vec::new();
-            if self.answers.read_until(b'\n', &mut line).ok()? == 0 {
-                return None; // it is gone
-            }
-            if let Some(answer) = line.strip_prefix(ANSWER.as_bytes()) {
-                return serde_json::from_slice(answer).ok();
-            }
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.process.kill().ok(); // it may be gone already
-        self.process.wait().ok();
-    }
+    Ok(WorkerProcess::start(WORKER)?.ask(&task))
 }

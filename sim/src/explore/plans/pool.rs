@@ -1,8 +1,6 @@
 //! Runs plans in processes, several at a time.
 
 use std::{
-    io::{self, BufRead as _, BufReader, Write as _},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -15,12 +13,12 @@ use super::{
     RunsPlans, Seen, Until,
     worker::{Asked, PLAN_WORKER, Told},
 };
-use crate::explore::worker::ANSWER;
+use crate::explore::worker_process::WorkerProcess;
 
 /// Runs the plans of one suite on worker processes.
 pub(crate) struct Workers {
     suite: String,
-    idle: Vec<Option<Worker>>,
+    idle: Vec<Option<WorkerProcess>>,
     end: Option<Instant>,
 }
 
@@ -76,69 +74,20 @@ impl RunsPlans for Workers {
 }
 
 /// Runs one plan on `worker`, which is started if there is none, and left away if it died.
-fn run_on(worker: &mut Option<Worker>, suite: &str, plan: &str) -> Option<Seen> {
+fn run_on(worker: &mut Option<WorkerProcess>, suite: &str, plan: &str) -> Option<Seen> {
     if worker.is_none() {
-        *worker = Worker::start().ok();
+        *worker = WorkerProcess::start(PLAN_WORKER).ok();
     }
     let asked = Asked {
         suite: suite.to_owned(),
         plan: plan.to_owned(),
     };
-    match worker.as_mut().and_then(|worker| worker.run(&asked)) {
+    match worker.as_mut().and_then(|worker| worker.ask(&asked)) {
         Some(Told::Seen(seen)) => Some(*seen),
         Some(Told::Unusable) => None,
         Some(Told::Hangs) | None => {
             *worker = None;
             None
         }
-    }
-}
-
-struct Worker {
-    process: Child,
-    asks: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Worker {
-    fn start() -> io::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        crate::explore::pool::keep_memory(&mut command);
-        let mut process = command
-            .arg(PLAN_WORKER)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let asks = process.stdin.take().expect("it was asked for");
-        let answers = BufReader::new(process.stdout.take().expect("it was asked for"));
-        Ok(Self {
-            process,
-            asks,
-            answers,
-        })
-    }
-
-    fn run(&mut self, asked: &Asked) -> Option<Told> {
-        let mut line = serde_json::to_string(asked).expect("a plan's text has a JSON form");
-        line.push('\n');
-        self.asks.write_all(line.as_bytes()).ok()?;
-        self.asks.flush().ok()?;
-        loop {
-            let mut line = Vec::new();
-            if self.answers.read_until(b'\n', &mut line).ok()? == 0 {
-                return None; // it is gone
-            }
-            if let Some(answer) = line.strip_prefix(ANSWER.as_bytes()) {
-                return serde_json::from_slice(answer).ok();
-            }
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.process.kill().ok(); // it may be gone already
-        self.process.wait().ok();
     }
 }
