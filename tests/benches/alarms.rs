@@ -61,6 +61,7 @@ fn suite(op: Op, times: usize, rest: Duration) -> Suite {
         .pauses(Just(0))
         .faults(Faults::none())
         .rest(rest)
+        .without_eviction_transparency() // it would be a second run, of the calls alone
         .step(|client, op| {
             let name = (client.number() - 1) % OBJECTS;
             let calendar = client.stub::<Calendar>("CALENDAR", &name.to_string());

@@ -36,6 +36,9 @@ struct File {
     /// `None` as long as not even the name is durable.
     durable: Option<Vec<u8>>,
     unsynced: Vec<Change>,
+    /// How many handles of the machine's process are open.
+    handles: u32,
+    has_lost_its_name: bool,
 }
 
 #[derive(Debug)]
@@ -79,7 +82,7 @@ impl Loss {
 #[derive(Debug, Default)]
 pub(crate) struct DiskImage {
     files: BTreeMap<String, u64>,
-    /// By inode, so that an open file stays usable when it is deleted or renamed.
+    /// By inode, so that an open file stays usable when it is deleted or renamed; gone when its name and its last handle are.
     inodes: BTreeMap<u64, File>,
     made: u64,
     changes: u64,
@@ -166,6 +169,57 @@ impl DiskImage {
         }
         for path in gone {
             let inode = self.files.remove(&path).expect("it was there");
+            self.inodes.remove(&inode);
+        }
+    }
+
+    /// The machine's process ended, and with it all handles.
+    pub(crate) fn close_all(&mut self) {
+        self.inodes.retain(|_, file| {
+            file.handles = 0;
+            !file.has_lost_its_name
+        });
+    }
+
+    fn open(&mut self, inode: u64) {
+        self.inodes
+            .get_mut(&inode)
+            .expect("a name has its inode")
+            .handles += 1;
+    }
+
+    fn close(&mut self, inode: u64) {
+        if let Some(file) = self.inodes.get_mut(&inode) {
+            file.handles -= 1;
+            self.let_go(inode);
+        }
+    }
+
+    fn take_name(&mut self, path: &str) -> Option<u64> {
+        let inode = self.files.remove(path)?;
+        self.has_lost_its_name(inode);
+        Some(inode)
+    }
+
+    fn give_name(&mut self, path: &str, inode: u64) {
+        if let Some(former) = self.files.insert(path.to_owned(), inode) {
+            self.has_lost_its_name(former);
+        }
+    }
+
+    fn has_lost_its_name(&mut self, inode: u64) {
+        if let Some(file) = self.inodes.get_mut(&inode) {
+            file.has_lost_its_name = true;
+            self.let_go(inode);
+        }
+    }
+
+    fn let_go(&mut self, inode: u64) {
+        if self
+            .inodes
+            .get(&inode)
+            .is_some_and(|file| file.has_lost_its_name && file.handles == 0)
+        {
             self.inodes.remove(&inode);
         }
     }
@@ -345,6 +399,7 @@ impl Disk for SimDisk {
                 inode
             }
         };
+        image.open(inode);
         let file = self.opened.get() + 1;
         self.opened.set(file);
         self.open.borrow_mut().insert(file, inode);
@@ -352,7 +407,10 @@ impl Disk for SimDisk {
     }
 
     fn close(&self, file: FileId) {
-        self.open.borrow_mut().remove(&file.0);
+        let inode = self.open.borrow_mut().remove(&file.0);
+        if let Some(inode) = inode.filter(|_| !self.life.is_dead()) {
+            self.machine.disk.borrow_mut().close(inode);
+        }
     }
 
     fn read_at(&self, file: FileId, out: &mut [u8], offset: u64) -> Result<usize, DiskError> {
@@ -419,7 +477,7 @@ impl Disk for SimDisk {
 
     fn delete(&self, path: &str) -> Result<(), DiskError> {
         self.point("disk_delete", 0)?;
-        let removed = self.machine.disk.borrow_mut().files.remove(path);
+        let removed = self.machine.disk.borrow_mut().take_name(path);
         removed
             .map(|_| ())
             .ok_or_else(|| DiskError::NotFound(path.to_owned()))
@@ -432,7 +490,7 @@ impl Disk for SimDisk {
             .files
             .remove(from)
             .ok_or_else(|| DiskError::NotFound(from.to_owned()))?;
-        image.files.insert(to.to_owned(), inode);
+        image.give_name(to, inode);
         Ok(())
     }
 

@@ -191,3 +191,25 @@ fn what_a_failed_sync_covered_is_not_made_durable_by_a_later_one_unless_it_is_wr
         BTreeSet::from([Some(b"new".to_vec()), Some(b"New".to_vec())])
     );
 }
+
+#[test]
+fn a_deleted_file_stays_as_long_as_it_is_open_and_no_longer() {
+    let mut image = image_with(b"kept");
+    image.open(FILE);
+    image.take_name("file-wal");
+    assert_eq!(image.inodes[&FILE].cache, b"kept", "it is still open");
+    image.close(FILE);
+    assert!(image.inodes.is_empty());
+}
+
+#[test]
+fn a_file_whose_name_another_takes_goes_with_its_handles_also_when_a_crash_ends_them() {
+    let other = FILE + 1;
+    let mut image = image_with(b"old");
+    image.open(FILE);
+    image.inodes.insert(other, File::default());
+    image.give_name("file-wal", other);
+    assert_eq!(image.inodes.len(), 2, "the old one is still open");
+    image.close_all();
+    assert_eq!(image.inodes.keys().collect::<Vec<_>>(), [&other]);
+}

@@ -612,6 +612,7 @@ impl World {
         }
         self.note_fault(kind);
         life.die();
+        machine.disk.borrow_mut().close_all();
         for socket in self.living_sockets() {
             if socket.is_of(&life) {
                 socket.cut();

@@ -53,9 +53,13 @@ impl ObjectStorage {
     /// # Errors
     /// What is no time, a time in the future or before the history; the storage is closed, or the disk fails.
     pub(in crate::storage) fn bookmark_for_time(&self, millis: f64) -> Result<String> {
-        self.database()?;
+        let database = self.database()?;
         if !self.past.is_kept() {
             return Err(Error::from(NOT_KEPT));
+        }
+        if !self.is_writing() {
+            // It lets old states go, and must not do so between the look at this one and the note that it is wanted.
+            self.checkpoint_if_long(&database)?;
         }
         let position = self.past.at(checked_millis(millis)?)?;
         Ok(position.bookmark(&self.past.tag))
@@ -69,9 +73,13 @@ impl ObjectStorage {
         self: &Rc<Self>,
         bookmark: &str,
     ) -> Result<String> {
-        self.database()?;
+        let database = self.database()?;
         if !self.past.is_kept() {
             return Err(Error::from(NOT_KEPT));
+        }
+        if !self.is_writing() {
+            // It lets old states go, and must not do so between the look at this one and the note that it is wanted.
+            self.checkpoint_if_long(&database)?;
         }
         let position = Position::of_bookmark(bookmark, &self.past.tag).map_err(|reason| {
             Error::from(match reason {
@@ -85,6 +93,7 @@ impl ObjectStorage {
         } else {
             self.past.current()?
         };
+        self.begin_batch(&database)?;
         self.set_metadata(Row::Restore, Some(position.packed()), Confirm::Required)?;
         Ok(undo.bookmark(&self.past.tag))
     }

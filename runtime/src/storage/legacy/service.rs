@@ -443,6 +443,7 @@ impl Service {
         write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Failure> {
         let database = self.database()?;
+        self.checkpoint_if_long(&database)?;
         let outcome = database.run(own::BEGIN).and_then(|()| {
             if !self.has_tables.get() {
                 database.run(CREATE_ENTRIES)?;
@@ -455,7 +456,6 @@ impl Service {
         match outcome {
             Ok(outcome) => {
                 self.has_tables.set(true);
-                self.checkpoint_if_long(&database)?;
                 Ok(outcome)
             }
             Err(error) => {
@@ -467,20 +467,27 @@ impl Service {
         }
     }
 
-    /// Moves a long log into the database.
+    /// Moves a long log into the database. The commit that follows begins it anew.
     fn checkpoint_if_long(&self, database: &Database) -> Result<(), Failure> {
-        if self.files.log_bytes() <= self.wal_bytes_max {
+        let is_long = || self.files.log_bytes() > self.wal_bytes_max;
+        if !is_long() {
             return Ok(());
         }
-        point!("checkpoint", object = &*self.object);
-        self.files
-            .during_checkpoint(|| database.run(own::CHECKPOINT))
-            .map_err(|error| {
-                // If a sync has failed, no later one proves anything. The answer that says so may be lost, and then the same changes
-                // come again: they must not be applied to these files.
-                self.close();
-                internal(&error)
-            })
+        let checkpoint = || {
+            self.files.measure_log(database)?;
+            if !is_long() {
+                return Ok(());
+            }
+            point!("checkpoint", object = &*self.object);
+            self.files
+                .during_checkpoint(|| database.run(own::CHECKPOINT))
+        };
+        checkpoint().map_err(|error| {
+            // If a sync has failed, no later one proves anything. The answer that says so may be lost, and then the same changes
+            // come again: they must not be applied to these files.
+            self.close();
+            internal(&error)
+        })
     }
 
     /// Completes when everything applied before the call is durable.

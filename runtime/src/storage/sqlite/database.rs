@@ -64,6 +64,7 @@ pub(crate) mod own {
     pub(crate) const COMMIT: &str = "COMMIT";
     pub(crate) const ROLLBACK: &str = "ROLLBACK";
     pub(crate) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(RESTART)";
+    pub(super) const LOOK_AT_LOG: &str = "PRAGMA wal_checkpoint(NOOP)";
     pub(crate) const HAS_TABLE: &str = "SELECT 1 FROM sqlite_schema WHERE name = ?1";
     pub(crate) const CREATE_KV: &str =
         "CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID";
@@ -305,6 +306,15 @@ impl Database {
     /// Whether no transaction is open.
     pub(crate) fn is_autocommit(&self) -> bool {
         self.connection.is_autocommit()
+    }
+
+    /// How many frames the write-ahead log has.
+    pub(super) fn frames_in_log(&self) -> rusqlite::Result<u64> {
+        self.as_runtime(|connection| {
+            let mut look = connection.prepare(own::LOOK_AT_LOG)?; // it comes once in an activation, and in few
+            look.query_row([], |row| row.get::<_, i64>("log"))
+        })
+        .map(|frames| u64::try_from(frames).unwrap_or(0)) // -1 if there is no log
     }
 
     /// Whether a statement has begun and not ended.

@@ -21,7 +21,10 @@ use std::{
 
 use rusqlite::ffi;
 
-use super::image::{PAGE_BYTES, Page, empty_database};
+use super::{
+    database::Database,
+    image::{PAGE_BYTES, Page, empty_database},
+};
 use crate::{
     platform::{Disk, DiskError, FileId, OpenMode},
     storage::durability::SyncFailures,
@@ -75,8 +78,9 @@ pub(crate) struct ObjectFiles {
     /// No batch was ever committed here, as far as the page cache knows.
     is_new: bool,
     log_writes: Cell<u64>,
-    /// Where the part of the log that is in use ends, in bytes.
+    /// Where the part of the log that is in use ends, in bytes; at the latest, as long as it is not `log_is_measured`.
     log_end: Cell<u64>,
+    log_is_measured: Cell<bool>,
     header: Cell<Header>,
     checkpointing: Cell<bool>,
     failures: SyncFailures,
@@ -134,6 +138,7 @@ impl ObjectFiles {
             is_new: was_empty && log_len == 0,
             log_writes: Cell::new(0),
             log_end: Cell::new(log_len),
+            log_is_measured: Cell::new(log_len == 0),
             header: Cell::new(if log_len == 0 {
                 Header::Missing
             } else {
@@ -184,9 +189,20 @@ impl ObjectFiles {
         self.log_writes.get()
     }
 
-    /// The length of the part of the log that is in use, in bytes.
+    /// The length of the part of the log that is in use, in bytes. Of a log that was found it is the file's, until it is measured.
     pub(crate) fn log_bytes(&self) -> u64 {
         self.log_end.get()
+    }
+
+    /// Sees to it that [`ObjectFiles::log_bytes`] is exact: a log that began anew is followed by what is left of the one before.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub(crate) fn measure_log(&self, database: &Database) -> rusqlite::Result<()> {
+        if !self.log_is_measured.replace(true) {
+            self.log_end.set(log_len(database.frames_in_log()?));
+        }
+        Ok(())
     }
 
     /// Writes what the page cache shows of the log, and of a database that is still its first page, once more.
@@ -228,6 +244,7 @@ impl ObjectFiles {
         self.checkpointing.set(false);
         if outcome.is_ok() {
             self.log_end.set(0); // the next commit restarts it
+            self.log_is_measured.set(true);
         }
         outcome
     }
@@ -243,6 +260,7 @@ impl ObjectFiles {
                 Header::First
             });
             self.log_end.set(end);
+            self.log_is_measured.set(true);
         } else {
             self.log_end.set(self.log_end.get().max(end));
         }
@@ -259,6 +277,16 @@ impl ObjectFiles {
             Ok(())
         }
     }
+}
+
+/// How long a log of so many frames is, in bytes.
+fn log_len(frames: u64) -> u64 {
+    const HEADER_BYTES: u64 = 32;
+    const FRAME_HEADER_BYTES: u64 = 24;
+    if frames == 0 {
+        return 0;
+    }
+    HEADER_BYTES + frames * (FRAME_HEADER_BYTES + PAGE_BYTES as u64)
 }
 
 /// How often a log has begun anew, by its header; 0 if it has none.

@@ -399,6 +399,7 @@ fn a_long_log_is_moved_into_the_database_when_no_cursor_reads_from_it() {
         .exec("SELECT x FROM t", None)
         .expect("query");
     object.storage.end_turn();
+    object.put("k", 1);
     assert_eq!(
         node.disk.contents(PATH).map(|contents| contents.len()),
         Some(4096)
@@ -410,13 +411,36 @@ fn a_long_log_is_moved_into_the_database_when_no_cursor_reads_from_it() {
             .len(),
         3
     );
-    object.put("k", 1);
+    object.put("k", 2);
     assert!(
         node.disk
             .contents(PATH)
             .is_some_and(|contents| contents.len() > 4096)
     );
     assert_eq!(object.reply(), Some(Ok(())));
+}
+
+#[test]
+fn the_log_of_an_object_that_commits_once_and_sleeps_begins_anew_all_the_same() {
+    let node = Node {
+        wal_bytes_max: 40_000,
+        ..Node::new()
+    };
+    for day in 0..100 {
+        let object = node.open();
+        assert_eq!(object.get("k"), (day > 0).then_some(day - 1));
+        object.put("k", day);
+        object.run_to_durable();
+        object.crash();
+    }
+    let log = node.disk.contents(&format!("{PATH}-wal")).expect("there");
+    assert!(log.len() < 60_000, "it is {} bytes long", log.len());
+    // Each commit is one or two pages, and ten pages fit: a log that began anew is not taken for long because the file is.
+    let moved = node.disk.barriers();
+    assert!(
+        (1..=100).contains(&moved),
+        "the disk was waited for {moved} times in 100 activations"
+    );
 }
 
 #[test]
