@@ -61,8 +61,10 @@ impl ObjectStorage {
             return Ok(database); // the transaction's commit is its batch
         }
         if self.batch.borrow().is_none() {
-            self.checkpoint_if_long(&database)?;
-            self.begin_batch(&database)?;
+            database
+                .run_bounded(own::BEGIN)
+                .map_err(|error| self.statement_failed(&error, 0))?;
+            *self.batch.borrow_mut() = Some(self.new_batch());
         }
         if confirm == Confirm::Required
             && let Some(batch) = &mut *self.batch.borrow_mut()
@@ -71,20 +73,6 @@ impl ObjectStorage {
             batch.confirmation.get_or_insert_with(|| self.gate.hold());
         }
         Ok(database)
-    }
-
-    /// Begins a batch, unless one is open or a transaction takes its place.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub(super) fn begin_batch(&self, database: &Database) -> Result<()> {
-        if self.batch.borrow().is_none() && !self.in_transaction() {
-            database
-                .run_bounded(own::BEGIN)
-                .map_err(|error| self.statement_failed(&error, 0))?;
-            *self.batch.borrow_mut() = Some(self.new_batch());
-        }
-        Ok(())
     }
 
     fn new_batch(&self) -> Batch {
@@ -108,10 +96,14 @@ impl ObjectStorage {
         self.last_confirmed.get()
     }
 
-    /// Commits what the turn wrote.
+    /// Commits what the turn wrote, and moves a long log into the database.
     pub(crate) fn end_turn(self: &Rc<Self>) {
         self.turns.set(self.turns.get() + 1);
         self.commit();
+        // Only where something was committed, by the turn or by a transaction in it: a turn that reads waits for no disk.
+        if self.committed.replace(false) && !self.in_transaction() {
+            self.checkpoint_if_long();
+        }
     }
 
     /// Commits the open batch, if there is one.
@@ -173,6 +165,7 @@ impl ObjectStorage {
             point!("committed", object = &*object, batch = number);
         });
         self.past.note_commit();
+        self.committed.set(true);
         Some(alarm)
     }
 
@@ -270,24 +263,21 @@ impl ObjectStorage {
         })
     }
 
-    /// A checkpoint copies the log's pages into the database, so that the log can begin anew. It waits for the disk twice, in the
-    /// turn, and so is rare. It restarts the log and does not cut it: the file keeps its length, and later syncs have no new length to
+    /// A checkpoint copies the log's pages into the database, and has the log begin anew. It waits for the disk a few times, in the
+    /// turn, and so is rare. It does not cut the log: the file keeps its length, and later syncs have no new length to
     /// make durable. An open cursor still reads from the log; then the checkpoint waits for a later turn.
-    ///
-    /// It stands before a write, because only the next commit writes the header with which the log begins anew. After the commit it would come too
-    /// late for an object that commits once and sleeps: each activation would find the old log whole, append to it, and move all of it again.
-    ///
-    /// # Errors
-    /// The storage is broken now: by the disk, or by what is left of the history.
-    pub(super) fn checkpoint_if_long(&self, database: &Database) -> Result<()> {
+    fn checkpoint_if_long(&self) {
+        let Ok(database) = self.database() else {
+            return;
+        };
         let is_long = || self.files.log_bytes() > self.wal_bytes_max.get();
         // What is held back is not in the log yet; then, too, a later turn does it.
         if !is_long() || database.is_busy() || self.held.is_holding() {
-            return Ok(());
+            return;
         }
         let checkpoint = || {
             let failed = |error: rusqlite::Error| Error::from(SqliteFailure::new(&error, 0).text);
-            self.files.measure_log(database).map_err(failed)?;
+            self.files.measure_log(&database).map_err(failed)?;
             if !is_long() {
                 return Ok(());
             }
@@ -296,17 +286,18 @@ impl ObjectStorage {
             if !self.past.before_checkpoint(&self.object, armed)? {
                 return Ok(()); // the disk is full: the log has to wait
             }
-            self.files
-                .during_checkpoint(|| database.run(own::CHECKPOINT))
-                .map_err(failed)?;
-            self.past.after_checkpoint(armed);
+            let moved = self.files.during_checkpoint(|| database.checkpoint());
+            if moved.map_err(failed)? {
+                let begun = self.files.begin_log_anew();
+                begun.map_err(|error| Error::from(error.to_string()))?;
+                self.past.after_checkpoint(armed);
+            }
             Ok(())
         };
-        checkpoint().map_err(|error: Error| {
-            let error = error.with_reset();
-            self.break_with(error.clone());
-            error
-        })
+        if let Err(error) = checkpoint() {
+            let error: Error = error;
+            self.break_with(error.with_reset());
+        }
     }
 }
 

@@ -48,9 +48,6 @@ impl ObjectStorage {
         self.commit();
         let database = self.database()?;
         let depth = self.explicit.borrow().len();
-        if depth == 0 {
-            self.checkpoint_if_long(&database)?;
-        }
         database
             .run_bounded(&format!("SAVEPOINT _cf_savepoint_{depth}"))
             .map_err(|error| self.statement_failed(&error, 0))?;

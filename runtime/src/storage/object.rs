@@ -109,6 +109,8 @@ pub(crate) struct ObjectStorage {
     pub(super) broken_by_application: Cell<bool>,
     /// From how many bytes on the log is moved into the database.
     pub(super) wal_bytes_max: Cell<u64>,
+    /// Something was committed since the end of the last turn.
+    pub(super) committed: Cell<bool>,
     /// How many turns have ended.
     pub(super) turns: Cell<u64>,
     /// What outlives its turn without a promise of what it shows then is refused.
@@ -209,6 +211,7 @@ impl ObjectStorage {
             had_critical_error: Cell::new(false),
             broken_by_application: Cell::new(false),
             wal_bytes_max: Cell::new(setup.wal_bytes_max),
+            committed: Cell::default(),
             turns: Cell::default(),
             strict: setup.strict,
             past,

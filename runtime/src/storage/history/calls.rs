@@ -53,13 +53,9 @@ impl ObjectStorage {
     /// # Errors
     /// What is no time, a time in the future or before the history; the storage is closed, or the disk fails.
     pub(in crate::storage) fn bookmark_for_time(&self, millis: f64) -> Result<String> {
-        let database = self.database()?;
+        self.database()?;
         if !self.past.is_kept() {
             return Err(Error::from(NOT_KEPT));
-        }
-        if !self.is_writing() {
-            // It lets old states go, and must not do so between the look at this one and the note that it is wanted.
-            self.checkpoint_if_long(&database)?;
         }
         let position = self.past.at(checked_millis(millis)?)?;
         Ok(position.bookmark(&self.past.tag))
@@ -73,13 +69,9 @@ impl ObjectStorage {
         self: &Rc<Self>,
         bookmark: &str,
     ) -> Result<String> {
-        let database = self.database()?;
+        self.database()?;
         if !self.past.is_kept() {
             return Err(Error::from(NOT_KEPT));
-        }
-        if !self.is_writing() {
-            // It lets old states go, and must not do so between the look at this one and the note that it is wanted.
-            self.checkpoint_if_long(&database)?;
         }
         let position = Position::of_bookmark(bookmark, &self.past.tag).map_err(|reason| {
             Error::from(match reason {
@@ -93,7 +85,6 @@ impl ObjectStorage {
         } else {
             self.past.current()?
         };
-        self.begin_batch(&database)?;
         self.set_metadata(Row::Restore, Some(position.packed()), Confirm::Required)?;
         Ok(undo.bookmark(&self.past.tag))
     }
@@ -117,16 +108,9 @@ impl Past {
     /// The next commit.
     fn coming(&self) -> Result<Position> {
         let last = self.log()?.position();
-        Ok(if self.restarts_next(last) {
-            Position {
-                generation: last.generation + 1,
-                frame: 1,
-            }
-        } else {
-            Position {
-                frame: last.frame + 1,
-                ..last
-            }
+        Ok(Position {
+            frame: last.frame + 1,
+            ..last
         })
     }
 

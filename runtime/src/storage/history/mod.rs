@@ -219,11 +219,6 @@ impl Past {
         Ok(log)
     }
 
-    /// Everything in the log is in the database: the next commit begins a generation.
-    fn restarts_next(&self, last: Position) -> bool {
-        self.files.log_bytes() == 0 && last.frame > 0
-    }
-
     /// The segments that are there, from the oldest on.
     fn segments(&self) -> Result<RefMut<'_, Vec<Known>>> {
         let mut segments = self.segments.borrow_mut();

@@ -443,7 +443,6 @@ impl Service {
         write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Failure> {
         let database = self.database()?;
-        self.checkpoint_if_long(&database)?;
         let outcome = database.run(own::BEGIN).and_then(|()| {
             if !self.has_tables.get() {
                 database.run(CREATE_ENTRIES)?;
@@ -456,6 +455,7 @@ impl Service {
         match outcome {
             Ok(outcome) => {
                 self.has_tables.set(true);
+                self.checkpoint_if_long(&database)?;
                 Ok(outcome)
             }
             Err(error) => {
@@ -467,26 +467,31 @@ impl Service {
         }
     }
 
-    /// Moves a long log into the database. The commit that follows begins it anew.
+    /// Moves a long log into the database.
     fn checkpoint_if_long(&self, database: &Database) -> Result<(), Failure> {
         let is_long = || self.files.log_bytes() > self.wal_bytes_max;
         if !is_long() {
             return Ok(());
         }
         let checkpoint = || {
-            self.files.measure_log(database)?;
+            self.files
+                .measure_log(database)
+                .map_err(|error| internal(&error))?;
             if !is_long() {
                 return Ok(());
             }
             point!("checkpoint", object = &*self.object);
-            self.files
-                .during_checkpoint(|| database.run(own::CHECKPOINT))
+            let moved = self.files.during_checkpoint(|| database.checkpoint());
+            if moved.map_err(|error| internal(&error))? {
+                let begun = self.files.begin_log_anew();
+                begun.map_err(|error| Failure::Internal(error.to_string()))?;
+            }
+            Ok(())
         };
-        checkpoint().map_err(|error| {
+        checkpoint().inspect_err(|_| {
             // If a sync has failed, no later one proves anything. The answer that says so may be lost, and then the same changes
             // come again: they must not be applied to these files.
             self.close();
-            internal(&error)
         })
     }
 

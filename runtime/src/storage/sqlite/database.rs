@@ -63,7 +63,7 @@ pub(crate) mod own {
     pub(crate) const BEGIN: &str = "BEGIN";
     pub(crate) const COMMIT: &str = "COMMIT";
     pub(crate) const ROLLBACK: &str = "ROLLBACK";
-    pub(crate) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(RESTART)";
+    pub(super) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(RESTART)";
     pub(super) const LOOK_AT_LOG: &str = "PRAGMA wal_checkpoint(NOOP)";
     pub(crate) const HAS_TABLE: &str = "SELECT 1 FROM sqlite_schema WHERE name = ?1";
     pub(crate) const CREATE_KV: &str =
@@ -306,6 +306,24 @@ impl Database {
     /// Whether no transaction is open.
     pub(crate) fn is_autocommit(&self) -> bool {
         self.connection.is_autocommit()
+    }
+
+    /// Copies the pages of the write-ahead log into the database. Returns whether that were all.
+    ///
+    /// # Errors
+    /// Of the disk. The log has everything all the same.
+    pub(crate) fn checkpoint(&self) -> rusqlite::Result<bool> {
+        let (busy, in_log, moved) = self.as_runtime(|connection| {
+            let mut checkpoint = connection.prepare_cached(own::CHECKPOINT)?;
+            checkpoint.query_row([], |row| {
+                Ok((
+                    row.get::<_, bool>("busy")?,
+                    row.get::<_, i64>("log")?,
+                    row.get::<_, i64>("checkpointed")?,
+                ))
+            })
+        })?;
+        Ok(!busy && in_log == moved)
     }
 
     /// How many frames the write-ahead log has.

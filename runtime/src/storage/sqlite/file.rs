@@ -6,7 +6,7 @@
 //! first missing one and finds a prefix of the commits.
 //!
 //! Some syncs are not about durability but about order, and those wait on the spot:
-//! - the one after a *restarted log's* new header. Without it the old header can survive beside new frames; where these did not
+//! - the one after a *restarted log's* new header, which we write at the checkpoint and SQLite with the next commit. Without it the old header can survive beside new frames; where these did not
 //!   survive either, old frames count again and bring old pages back over newer ones in the database;
 //! - both of a checkpoint: the log before the database is overwritten, the database before the log is reused.
 //!
@@ -24,6 +24,7 @@ use rusqlite::ffi;
 use super::{
     database::Database,
     image::{PAGE_BYTES, Page, empty_database},
+    log_header::{self, HEADER_BYTES, MAGIC},
 };
 use crate::{
     platform::{Disk, DiskError, FileId, OpenMode},
@@ -235,18 +236,23 @@ impl ObjectFiles {
     }
 
     /// Runs a checkpoint: in it every sync waits.
-    pub(crate) fn during_checkpoint<T, E>(
-        &self,
-        checkpoint: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
+    pub(crate) fn during_checkpoint<T>(&self, checkpoint: impl FnOnce() -> T) -> T {
         self.checkpointing.set(true);
         let outcome = checkpoint();
         self.checkpointing.set(false);
-        if outcome.is_ok() {
-            self.log_end.set(0); // the next commit restarts it
-            self.log_is_measured.set(true);
-        }
         outcome
+    }
+
+    /// Has the log begin anew. Everything in it must be in the database, durably.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub(crate) fn begin_log_anew(&self) -> Result<(), DiskError> {
+        log_header::begin_anew(&**self.disk(), self.log.id)?;
+        self.judge(self.disk().barrier(self.log.id))?;
+        self.log_end.set(0);
+        self.log_is_measured.set(true);
+        Ok(())
     }
 
     fn note_log_write(&self, offset: u64, len: usize) {
@@ -281,12 +287,11 @@ impl ObjectFiles {
 
 /// How long a log of so many frames is, in bytes.
 fn log_len(frames: u64) -> u64 {
-    const HEADER_BYTES: u64 = 32;
     const FRAME_HEADER_BYTES: u64 = 24;
     if frames == 0 {
         return 0;
     }
-    HEADER_BYTES + frames * (FRAME_HEADER_BYTES + PAGE_BYTES as u64)
+    HEADER_BYTES as u64 + frames * (FRAME_HEADER_BYTES + PAGE_BYTES as u64)
 }
 
 /// How often a log has begun anew, by its header; 0 if it has none.
@@ -295,12 +300,9 @@ fn times_begun_anew(log: &OpenFile) -> Result<u32, DiskError> {
     let read = log.disk.read_at(log.id, &mut header, 0)?;
     let [magic, _, _, times] = [0, 4, 8, 12]
         .map(|at| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
-    let is_header = read == header.len() && magic & !1 == LOG_MAGIC;
+    let is_header = read == header.len() && magic & !1 == MAGIC;
     Ok(if is_header { times } else { 0 })
 }
-
-/// The first number of a log, but for its last bit.
-const LOG_MAGIC: u32 = 0x377f_0682;
 
 /// What SQLite appends to the database's name for its log.
 pub(super) const LOG_SUFFIX: &str = "-wal";

@@ -6,7 +6,7 @@
 //! - [`counts`]: the rows that they read and write, from what [`counting`] reads;
 //! - [`handle`]: what SQLite says of statements in C only;
 //! - [`image`]: the first page of a new database, written by hand;
-//! - [`file`]: the two files of an object, and which of SQLite's syncs really wait;
+//! - [`file`]: the two files of an object, and which of SQLite's syncs really wait; [`log_header`]: how a log begins anew;
 //! - [`vfs`]: the C side. It and [`handle`] are the only unsafe code of the runtime.
 
 mod authorizer;
@@ -17,6 +17,7 @@ mod file;
 mod functions;
 mod handle;
 mod image;
+mod log_header;
 mod statement;
 mod vfs;
 
@@ -25,4 +26,5 @@ pub(super) use database::{Database, PrepareError, own};
 pub(super) use file::{ObjectFiles, OpenFile};
 pub(super) use functions::is_known as is_known_function;
 pub(super) use image::PAGE_BYTES;
+pub(super) use log_header::{HEADER_BYTES, LogHeader};
 pub(super) use statement::{About, Compiled};

@@ -18,7 +18,6 @@ fn node_with_rows() -> Node {
         )
         .expect("rows");
     object.put("k", 1);
-    object.put("k", 1); // moves what was committed before into the database
     object.run_to_durable();
     object.crash();
     node
@@ -39,7 +38,7 @@ fn damage_that_a_statement_meets_is_told_by_name_and_resets_the_object() {
             page[0] = 0x77;
         }
     }
-    assert!(damaged != whole, "there is no such page");
+    assert_ne!(damaged, whole);
     node.disk.plant(PATH, &damaged);
     let log = node.disk.contents(&format!("{PATH}-wal")).expect("there");
     node.disk.plant(&format!("{PATH}-wal"), &vec![0; log.len()]);

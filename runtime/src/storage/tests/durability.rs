@@ -399,7 +399,6 @@ fn a_long_log_is_moved_into_the_database_when_no_cursor_reads_from_it() {
         .exec("SELECT x FROM t", None)
         .expect("query");
     object.storage.end_turn();
-    object.put("k", 1);
     assert_eq!(
         node.disk.contents(PATH).map(|contents| contents.len()),
         Some(4096)
@@ -411,7 +410,7 @@ fn a_long_log_is_moved_into_the_database_when_no_cursor_reads_from_it() {
             .len(),
         3
     );
-    object.put("k", 2);
+    object.put("k", 1);
     assert!(
         node.disk
             .contents(PATH)
@@ -435,11 +434,11 @@ fn the_log_of_an_object_that_commits_once_and_sleeps_begins_anew_all_the_same() 
     }
     let log = node.disk.contents(&format!("{PATH}-wal")).expect("there");
     assert!(log.len() < 60_000, "it is {} bytes long", log.len());
-    // Each commit is one or two pages, and ten pages fit: a log that began anew is not taken for long because the file is.
-    let moved = node.disk.barriers();
+    // Each commit is one or two pages, and ten pages fit: a log that has begun anew is not taken for long because its file is.
+    let waited = node.disk.barriers();
     assert!(
-        (1..=100).contains(&moved),
-        "the disk was waited for {moved} times in 100 activations"
+        (1..=100).contains(&waited),
+        "the disk was waited for {waited} times in 100 activations"
     );
 }
 
