@@ -79,8 +79,8 @@ mod book {
     #[doc = include_str!("../../book/src/checkers.md")]
     mod checkers {}
 
-    #[doc = include_str!("../../book/src/faulty-twins.md")]
-    mod faulty_twins {}
+    #[doc = include_str!("../../book/src/zoo.md")]
+    mod zoo {}
 
     #[doc = include_str!("../../book/src/determinism.md")]
     mod determinism {}

@@ -85,13 +85,18 @@ impl Visitors {
 
     /// Lets a visitor out, and answers the Close, which nobody else does.
     pub(crate) fn leave(&self, socket: &WebSocket, code: usize) -> Result<()> {
-        let name = self.name_of(socket);
-        self.0.borrow_mut().retain(|(other, _)| other != socket);
         // The codes without a Close frame cannot be sent.
         let code = u16::try_from(code)
             .ok()
             .filter(|code| !matches!(code, 1005 | 1006));
         socket.close(code.or(Some(1000)), Some("goodbye"))?;
+        self.forget(socket)
+    }
+
+    /// Lets a visitor out, and says so.
+    pub(crate) fn forget(&self, socket: &WebSocket) -> Result<()> {
+        let name = self.name_of(socket);
+        self.0.borrow_mut().retain(|(other, _)| other != socket);
         self.tell(&format!("{name} left"))
     }
 

@@ -23,6 +23,7 @@ pub mod receiver;
 pub mod reminders;
 pub mod user_session;
 pub mod webhooks;
+pub mod zoo;
 
 use dormouse::NodeBuilder;
 

@@ -5,8 +5,12 @@
 
 use std::time::Duration;
 
-use dormouse::{Delay, DurableObject, Env, Result, SqlStorage, State, durable_object, rpc};
+use dormouse::{
+    Delay, DurableObject, Env, Error, Result, Rpc, SqlStorage, State, durable_object, rpc,
+};
 use serde::{Deserialize, Serialize};
+
+use crate::reminders::now;
 
 /// How long the service takes.
 const TAKES: Duration = Duration::from_millis(25);
@@ -24,6 +28,7 @@ pub struct Delivery {
 #[durable_object(fetch)]
 #[derive(Debug)]
 pub struct Receiver {
+    state: State,
     sql: SqlStorage,
 }
 
@@ -33,13 +38,27 @@ impl DurableObject for Receiver {
         let created = sql.exec(
             "CREATE TABLE IF NOT EXISTS received (
                 place INTEGER PRIMARY KEY AUTOINCREMENT,
-                key TEXT NOT NULL UNIQUE,
+                key TEXT UNIQUE,
                 body TEXT NOT NULL
             )",
             None,
         );
         created.expect("the statement is right; a broken storage fails the constructor");
-        Self { sql }
+        Self { state, sql }
+    }
+}
+
+impl Receiver {
+    /// Takes its time.
+    ///
+    /// # Errors
+    /// It is closed.
+    async fn be_open(&self) -> Result<()> {
+        Delay::from(TAKES).await;
+        match self.state.storage().get::<i64>("closed_until").await? {
+            Some(until) if now() < until => Err(Error::from("the service is closed")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -52,7 +71,7 @@ struct Row {
 impl Receiver {
     /// Takes deliveries, all of them or none.
     pub async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<()> {
-        Delay::from(TAKES).await;
+        self.be_open().await?;
         for Delivery { key, body } in deliveries {
             self.sql.exec(
                 "INSERT OR IGNORE INTO received (key, body) VALUES (?, ?)",
@@ -60,6 +79,20 @@ impl Receiver {
             )?;
         }
         Ok(())
+    }
+
+    /// Takes something without a key: it takes effect as often as it comes.
+    pub async fn take(&self, body: String) -> Result<()> {
+        self.be_open().await?;
+        self.sql
+            .exec("INSERT INTO received (body) VALUES (?)", vec![body.into()])?;
+        Ok(())
+    }
+
+    /// Refuses everything for so many milliseconds.
+    pub async fn close_for(&self, millis: u64) -> Result<()> {
+        let until = now() + i64::try_from(millis).unwrap_or(i64::MAX / 2);
+        self.state.storage().put("closed_until", until).await
     }
 
     /// What has taken effect, in its order.
@@ -72,12 +105,18 @@ impl Receiver {
     }
 }
 
+/// The service outside. A stub for each call: one that met a reset would fail for ever.
+fn outside(env: &Env) -> Result<<Receiver as Rpc>::Stub> {
+    let stub = env.durable_object("RECEIVER")?.get_by_name("outside")?;
+    Ok(stub.typed::<Receiver>())
+}
+
 /// Delivers to the service outside.
 pub(crate) async fn deliver(env: &Env, deliveries: Vec<Delivery>) -> Result<()> {
-    // A stub for each call: one that met a reset would fail for ever.
-    env.durable_object("RECEIVER")?
-        .get_by_name("outside")?
-        .typed::<Receiver>()
-        .deliver(deliveries)
-        .await
+    outside(env)?.deliver(deliveries).await
+}
+
+/// Gives the service outside something that has no key.
+pub(crate) async fn take(env: &Env, body: String) -> Result<()> {
+    outside(env)?.take(body).await
 }

@@ -5,7 +5,10 @@ use dormouse_objects::{
     Batcher, Receiver,
     faulty::{ClearingBatcher, MemoryBatcher},
 };
-use dormouse_sim::{Call, Client, Invariant, Observed, Outcome, Scenario, Suite};
+use dormouse_sim::{
+    Call, Client, Invariant, Observed, Outcome, Scenario, Suite,
+    explore::zoo::{Exhibit, Smallest},
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub enum Op {
     /// Add an item to a batcher; drawn from so many that no two are the same.
     Add(u32),
+    /// The service outside is down for so many seconds from now on.
+    Outage(u64),
     /// What was delivered.
     Delivered,
 }
@@ -41,7 +46,7 @@ fn in_the_end<'a>(run: &Seen<'a>) -> Option<&'a Delivered> {
 fn added(call: &Call<Op, Delivered>) -> Option<u32> {
     match call.op {
         Op::Add(item) => Some(item),
-        Op::Delivered => None,
+        Op::Outage(_) | Op::Delivered => None,
     }
 }
 
@@ -84,7 +89,7 @@ pub(super) fn nothing_invented(run: &Seen<'_>) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn nothing_twice(run: &Seen<'_>) -> Result<(), String> {
+pub(crate) fn nothing_twice(run: &Seen<'_>) -> Result<(), String> {
     let delivered = in_the_end(run).map_or(&[][..], Vec::as_slice);
     for (place, item) in delivered.iter().enumerate() {
         if delivered[..place].contains(item) {
@@ -95,10 +100,10 @@ pub(super) fn nothing_twice(run: &Seen<'_>) -> Result<(), String> {
 }
 
 /// How a client adds an item.
-pub(super) type Add = fn(&Client, String) -> LocalBoxFuture<'static, Result<()>>;
+pub(crate) type Add = fn(&Client, String) -> LocalBoxFuture<'static, Result<()>>;
 
 /// A scenario in which clients add items to one object of type `T`, which delivers them by alarms.
-pub(super) fn deliveries<T: DurableObject + ObjectClass>(
+pub(crate) fn deliveries<T: DurableObject + ObjectClass>(
     name: &'static str,
     add: Add,
 ) -> Scenario<Op, Delivered> {
@@ -111,6 +116,13 @@ pub(super) fn deliveries<T: DurableObject + ObjectClass>(
         .step(move |client: Client, op| async move {
             match op {
                 Op::Add(item) => add(&client, item.to_string()).await.map(|()| Vec::new()),
+                Op::Outage(seconds) => {
+                    let receiver = client.stub::<Receiver>("RECEIVER", "outside");
+                    receiver
+                        .close_for(seconds * 1000)
+                        .await
+                        .map(|()| Vec::new())
+                }
                 Op::Delivered => {
                     let receiver = client.stub::<Receiver>("RECEIVER", "outside");
                     let received = receiver.received().await?;
@@ -124,6 +136,15 @@ pub(super) fn deliveries<T: DurableObject + ObjectClass>(
         .finally(vec![Op::Delivered])
         .check(Invariant::new(NOTHING_LOST, nothing_lost))
         .check(Invariant::new(NOTHING_INVENTED, nothing_invented))
+}
+
+/// The same, and the service outside is down now and then, for up to two minutes.
+pub(crate) fn through_outages(scenario: Scenario<Op, Delivered>) -> Scenario<Op, Delivered> {
+    let ops = prop_oneof![
+        4 => any::<u32>().prop_map(Op::Add),
+        1 => (1..120_u64).prop_map(Op::Outage),
+    ];
+    scenario.workload(ops, 1..=8)
 }
 
 /// Items are rows; a run deletes what it has sent.
@@ -150,3 +171,35 @@ pub fn memory_batcher() -> Suite {
     })
     .into_suite()
 }
+
+/// One item is on its way, and another one is added and cleared with it.
+pub const CLEARING: Exhibit = Exhibit {
+    bug: "Drain and clear",
+    suite: clearing_batcher,
+    correct: "batcher",
+    found_as: &[NOTHING_LOST],
+    smallest: Smallest {
+        calls: 2,
+        clients: 1,
+        faults: 0,
+    },
+    symptom: "Now and then an item is never delivered, and nothing was ever wrong.",
+    cause: "While the alarm waits for the outside, an `add` is let in, stored and acknowledged. Then the list is cleared, and the new item with it. This stands in many guides.",
+    fix: "Remove what was sent, and nothing else: an item is a row, and a run deletes the rows that it has sent.",
+};
+
+/// One item, and ten seconds, in which the object falls asleep.
+pub const IN_MEMORY: Exhibit = Exhibit {
+    bug: "A buffer in memory",
+    suite: memory_batcher,
+    correct: "batcher",
+    found_as: &[NOTHING_LOST],
+    smallest: Smallest {
+        calls: 1,
+        clients: 1,
+        faults: 0,
+    },
+    symptom: "After a quiet moment, or a deployment, items are gone.",
+    cause: "An object that waits for its alarm is idle, and leaves memory after ten seconds.",
+    fix: "Store what was accepted before saying so.",
+};

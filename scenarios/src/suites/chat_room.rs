@@ -3,13 +3,19 @@
 use std::time::Duration;
 
 use dormouse::{DurableObject, ObjectClass, Result};
-use dormouse_objects::{ChatRoom, faulty::ForgetfulRoom};
+use dormouse_objects::{
+    ChatRoom,
+    faulty::{ForgetfulRoom, UnansweringRoom},
+};
 use dormouse_sim::{
     Call, Client, Faults, Heard, Invariant, Observed, Outcome, Scenario, Suite,
+    explore::zoo::{Exhibit, Smallest},
     fault::SOCKET_POINTS,
 };
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::promises::EVICTED;
 
 /// How long a client waits for what he said: longer than any fault lasts, the latest being healed after a minute.
 const PATIENCE: Duration = Duration::from_secs(70);
@@ -46,6 +52,9 @@ enum Ended {
     /// Nothing came.
     Deaf,
 }
+
+/// Whoever says something hears it.
+const HEARS: &str = "whoever is connected hears what he says";
 
 type Calls<'a> = &'a [Call<Op, Ear>];
 
@@ -184,10 +193,7 @@ fn suite_of<T: DurableObject + ObjectClass>(name: &'static str) -> Suite {
         .faults(Faults::all().and_sockets())
         .also_at(SOCKET_POINTS)
         .step(step)
-        .check(Invariant::new(
-            "whoever is connected hears what he says",
-            what_is_said_is_heard,
-        ))
+        .check(Invariant::new(HEARS, what_is_said_is_heard))
         .check(Invariant::new(
             "everybody hears the same order",
             everybody_hears_the_same_order,
@@ -204,3 +210,40 @@ pub fn chat_room() -> Suite {
 pub fn forgetful_room() -> Suite {
     suite_of::<ForgetfulRoom>("forgetful_room")
 }
+
+/// Faulty: nobody answers who leaves.
+pub fn unanswering_room() -> Suite {
+    suite_of::<UnansweringRoom>("unanswering_room")
+}
+
+/// One comes in and leaves, and waits for the door to shut until the object is thrown out of memory, if it ever is.
+pub const UNANSWERING: Exhibit = Exhibit {
+    bug: "A Close that nobody answers",
+    suite: unanswering_room,
+    correct: "chat_room",
+    found_as: &[EVICTED, HEARS],
+    smallest: Smallest {
+        calls: 2,
+        clients: 1,
+        faults: 0,
+    },
+    symptom: "Whoever leaves waits until the object sleeps, or his browser gives up, and sees code 1006.",
+    cause: "The handler of the close event tidies up, and does not close its own end. Under older compatibility dates nobody else does.",
+    fix: "Close the socket in the handler, whatever else happens there.",
+};
+
+/// One comes in, the room falls asleep around him, and what he says has no name any more.
+pub const FORGETFUL: Exhibit = Exhibit {
+    bug: "A list of sockets in memory",
+    suite: forgetful_room,
+    correct: "chat_room",
+    found_as: &[HEARS, EVICTED],
+    smallest: Smallest {
+        calls: 2,
+        clients: 1,
+        faults: 0,
+    },
+    symptom: "After a quiet minute nobody hears anything any more, although everybody is connected.",
+    cause: "The room hibernated; the sockets are still there, the list of who is who is not.",
+    fix: "Attach who he is to each socket, and make the list from the sockets when the room wakes.",
+};

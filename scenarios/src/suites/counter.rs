@@ -5,9 +5,14 @@ use dormouse_objects::{
     AuditLog, AuditedCounter, Counter,
     faulty::{ForgetfulCounter, RacingCounter, UnconfirmedCounter},
 };
-use dormouse_sim::{Client, Faults, Linearizable, Model, Scenario, Suite};
+use dormouse_sim::{
+    Client, Faults, Linearizable, Model, Scenario, Suite,
+    explore::zoo::{Exhibit, Smallest},
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::promises::{DURABLE, EVICTED, ORDER};
 
 /// What clients ask of a counter; there are two of them, `a` and `b`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,3 +154,51 @@ pub fn racing_counter() -> Suite {
     .object::<AuditLog>("AUDIT_LOG")
     .into_suite()
 }
+
+/// One increment, and the last loss of power within the delay.
+pub const FORGETFUL: Exhibit = Exhibit {
+    bug: "Saved a little later",
+    suite: forgetful_counter,
+    correct: "counter",
+    found_as: &[DURABLE, ORDER, EVICTED],
+    smallest: Smallest {
+        calls: 1,
+        clients: 1,
+        faults: 0,
+    },
+    symptom: "Now and then the count falls back.",
+    cause: "The number is kept in memory and saved 50 ms later, to save writes. The answer leaves before anything was written, so the output gate has nothing to wait for; a crash or an eviction within the delay loses what was acknowledged.",
+    fix: "Write before answering. The runtime already merges writes: one batch for a turn, one sync for many batches.",
+};
+
+/// One increment, and the last loss of power before the sync that nobody waits for.
+pub const UNCONFIRMED: Exhibit = Exhibit {
+    bug: "A write that nobody waits for",
+    suite: unconfirmed_counter,
+    correct: "counter",
+    found_as: &[DURABLE, ORDER],
+    smallest: Smallest {
+        calls: 1,
+        clients: 1,
+        faults: 0,
+    },
+    symptom: "After a loss of power the count falls back.",
+    cause: "`allow_unconfirmed` takes the write out of the output gate, so the answer does not wait for it.",
+    fix: "Leave the option away, or call `sync()` before answering.",
+};
+
+/// Two increments that overlap.
+pub const RACING: Exhibit = Exhibit {
+    bug: "Read, wait, write",
+    suite: racing_counter,
+    correct: "audited_counter",
+    found_as: &[ORDER],
+    smallest: Smallest {
+        calls: 2,
+        clients: 2,
+        faults: 0,
+    },
+    symptom: "Two clients get the same number.",
+    cause: "The object reads, calls another object, and writes what it computed from the number it had read before. The call ends the turn and lets a second increment in, which reads the same number.",
+    fix: "Read after the call, in the turn that writes.",
+};

@@ -2,9 +2,14 @@
 
 use dormouse::{DurableObject, ObjectClass, Result};
 use dormouse_objects::{LeaderElection, faulty::ForgetfulElection};
-use dormouse_sim::{Client, Linearizable, Model, Scenario, Suite};
+use dormouse_sim::{
+    Client, Linearizable, Model, Scenario, Suite,
+    explore::zoo::{Exhibit, Smallest},
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::promises::{DURABLE, EVICTED, ORDER};
 
 /// What workers ask of the election. Each client is a worker, named by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,3 +117,19 @@ pub fn forgetful_election() -> Suite {
         }
     })
 }
+
+/// One becomes the leader, the object sleeps, another one becomes the leader.
+pub const FORGETFUL: Exhibit = Exhibit {
+    bug: "None in memory taken for none at all",
+    suite: forgetful_election,
+    correct: "leader_election",
+    found_as: &[ORDER, EVICTED, DURABLE],
+    smallest: Smallest {
+        calls: 2,
+        clients: 1,
+        faults: 0,
+    },
+    symptom: "Two workers both lead.",
+    cause: "The leader is kept in memory, so as not to ask each time. After a hibernation, or anything else that ends the activation, the memory is empty while the table is not.",
+    fix: "Let the primary key decide: the second candidate's `INSERT` fails. Or restore the memory in the constructor.",
+};

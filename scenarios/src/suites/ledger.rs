@@ -2,9 +2,14 @@
 
 use dormouse::{DurableObject, ObjectClass, RpcCall};
 use dormouse_objects::{Ledger, faulty::SplitLedger, ledger::OPENING_BALANCE};
-use dormouse_sim::{Client, Linearizable, Model, Scenario, Suite};
+use dormouse_sim::{
+    Client, Linearizable, Model, Scenario, Suite,
+    explore::zoo::{Exhibit, Smallest},
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::promises::{DURABLE, ORDER};
 
 /// What clients ask of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,3 +96,19 @@ pub fn split_ledger() -> Suite {
         |client| client.stub::<SplitLedger>("LEDGER", "l").balances(),
     )
 }
+
+/// One transfer, ended between its two writes.
+pub const SPLIT: Exhibit = Exhibit {
+    bug: "Half a transfer",
+    suite: split_ledger,
+    correct: "ledger",
+    found_as: &[ORDER, DURABLE],
+    smallest: Smallest {
+        calls: 2,
+        clients: 2,
+        faults: 0,
+    },
+    symptom: "Money vanishes.",
+    cause: "The money is taken from one account, an outside service is asked, and then it is put into the other. The wait ends the turn, and with it the batch: a crash in between keeps the first write and loses the second, a reader sees half, and a second transfer is overwritten.",
+    fix: "Nothing but storage between writes that belong together. Ask the service first.",
+};

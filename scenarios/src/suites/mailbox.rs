@@ -8,9 +8,15 @@ use dormouse_objects::{
     faulty::TrustingMailbox,
     mailbox::{Inventory, LETTERS_PER_DELIVERY},
 };
-use dormouse_sim::{Client, Linearizable, Model, Scenario, Suite, fault::DELETE_ALL_POINT};
+use dormouse_sim::{
+    Client, Linearizable, Model, Scenario, Suite,
+    explore::zoo::{Exhibit, Smallest},
+    fault::DELETE_ALL_POINT,
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::promises::{DURABLE, ORDER};
 
 /// What clients ask of a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,3 +128,19 @@ pub fn trusting_mailbox() -> Suite {
 pub fn trusting_mailbox_on_sqlite() -> Suite {
     with_delete_all("trusting_mailbox_on_sqlite", StorageBackend::Sqlite)
 }
+
+/// Two deliveries make it large enough for two steps; the purge is cut off between them.
+pub const TRUSTING: Exhibit = Exhibit {
+    bug: "A `delete_all` that stops half-way",
+    suite: trusting_mailbox,
+    correct: "mailbox",
+    found_as: &[DURABLE, ORDER],
+    smallest: Smallest {
+        calls: 3,
+        clients: 1,
+        faults: 1,
+    },
+    symptom: "The total and the letters differ, or letters come back that were thrown away.",
+    cause: "On the legacy backend the storage service removes a large object's keys in steps, in no particular order. A crash between two of them leaves the rest.",
+    fix: "Use SQLite, where it is one commit and this very code is right (suite `trusting_mailbox_on_sqlite`); or begin a new generation in one small write, and remove the old one a few keys at a time.",
+};

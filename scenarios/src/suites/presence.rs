@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use dormouse::{DurableObject, ObjectClass, Result};
 use dormouse_objects::{Presence, faulty::TickingPresence, presence::ONLINE_MILLIS};
-use dormouse_sim::{Call, Client, Invariant, Observed, Outcome, Scenario, Suite};
+use dormouse_sim::{
+    Call, Client, Invariant, Observed, Outcome, Scenario, Suite,
+    explore::zoo::{Exhibit, Smallest},
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use dormouse_sim::oracles::COMES_TO_REST;
 
 const ONLINE: Duration = Duration::from_millis(ONLINE_MILLIS);
 
@@ -147,3 +152,19 @@ pub fn ticking_presence() -> Suite {
         })
     })
 }
+
+/// One call constructs the object, and with it the timer.
+pub const TICKING: Exhibit = Exhibit {
+    bug: "A timer that keeps an object awake",
+    suite: ticking_presence,
+    correct: "presence",
+    found_as: &[COMES_TO_REST],
+    smallest: Smallest {
+        calls: 1,
+        clients: 1,
+        faults: 0,
+    },
+    symptom: "None in any answer. The object never leaves memory, although nobody calls it, and is paid for.",
+    cause: "A timer that the constructor sets sweeps out who has left, every half a minute. A pending timer keeps its object in memory, and this one is always pending.",
+    fix: "Look at the times when somebody asks, or sweep from an alarm.",
+};

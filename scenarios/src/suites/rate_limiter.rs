@@ -4,10 +4,16 @@ use std::time::Duration;
 
 use dormouse::{DurableObject, ObjectClass, RpcCall};
 use dormouse_objects::{RateLimiter, faulty::MemoryLimiter};
-use dormouse_sim::{Call, Client, Invariant, Observed, Outcome, Scenario, Suite};
+use dormouse_sim::{
+    Call, Client, Invariant, Observed, Outcome, Scenario, Suite,
+    explore::zoo::{Exhibit, Smallest},
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::promises::EVICTED;
+
+const NEVER_TOO_MANY: &str = "no more pass than the limit allows";
 const LIMIT: usize = 3;
 const WINDOW: Duration = Duration::from_mins(1);
 
@@ -81,10 +87,7 @@ fn suite_of<T: DurableObject + ObjectClass>(
         .clients(2)
         .workload(Just(Check), 1..=10)
         .step(move |client, Check| check(&client))
-        .check(Invariant::new(
-            "no more pass than the limit allows",
-            never_too_many,
-        ))
+        .check(Invariant::new(NEVER_TOO_MANY, never_too_many))
         .check(Invariant::new(
             "none is refused without reason",
             never_without_reason,
@@ -113,3 +116,19 @@ pub fn memory_limiter() -> Suite {
             .check_limit(LIMIT as u64, window())
     })
 }
+
+/// Three pass, the object sleeps, a fourth passes.
+pub const IN_MEMORY: Exhibit = Exhibit {
+    bug: "A limit in memory",
+    suite: memory_limiter,
+    correct: "rate_limiter",
+    found_as: &[NEVER_TOO_MANY, EVICTED],
+    smallest: Smallest {
+        calls: 4,
+        clients: 1,
+        faults: 0,
+    },
+    symptom: "More requests pass than the limit allows.",
+    cause: "The times of the last requests are kept in memory. An object that has nothing to do for ten seconds hibernates, well within a window of a minute.",
+    fix: "Store them. If a limit may be exceeded now and then, say so in the check.",
+};

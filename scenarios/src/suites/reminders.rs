@@ -2,7 +2,10 @@
 
 use dormouse::{DurableObject, ObjectClass, Result, platform::LocalBoxFuture};
 use dormouse_objects::{Receiver, ReminderQueue, faulty::OverwritingReminders};
-use dormouse_sim::{Client, Invariant, Observed, Outcome, Scenario, Suite};
+use dormouse_sim::{
+    Client, Invariant, Observed, Outcome, Scenario, Suite,
+    explore::zoo::{Exhibit, Smallest},
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -102,3 +105,19 @@ pub fn overwriting_reminders() -> Suite {
         Box::pin(queue.remind(text, after))
     })
 }
+
+/// One reminder in a while, and then one in an hour.
+pub const OVERWRITING: Exhibit = Exhibit {
+    bug: "One alarm, two deadlines",
+    suite: overwriting_reminders,
+    correct: "reminders",
+    found_as: &[DELIVERED],
+    smallest: Smallest {
+        calls: 2,
+        clients: 1,
+        faults: 0,
+    },
+    symptom: "A reminder comes with a later one, or never.",
+    cause: "An object has one alarm; setting it for each reminder as it comes replaces the one before.",
+    fix: "A row for each reminder, and the alarm for the first of all, after each new one and after each run.",
+};

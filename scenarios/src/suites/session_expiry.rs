@@ -2,7 +2,10 @@
 
 use dormouse::{DurableObject, ObjectClass, Result, platform::LocalBoxFuture};
 use dormouse_objects::{UserSession, faulty::LatestExpirySession};
-use dormouse_sim::{Client, Invariant, Observed, Outcome, Scenario, Suite};
+use dormouse_sim::{
+    Client, Invariant, Observed, Outcome, Scenario, Suite,
+    explore::zoo::{Exhibit, Smallest},
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -98,3 +101,19 @@ pub fn latest_expiry_session() -> Suite {
         },
     )
 }
+
+/// A value that lives long, and then one that lives for a moment.
+pub const LATEST: Exhibit = Exhibit {
+    bug: "Armed already, for something later",
+    suite: latest_expiry_session,
+    correct: "session_expiry",
+    found_as: &[REMOVED],
+    smallest: Smallest {
+        calls: 2,
+        clients: 1,
+        faults: 0,
+    },
+    symptom: "What should be gone after a second lies about for a day.",
+    cause: "The alarm is set only if none is. The one that is set is that of a value which lives longer.",
+    fix: "The alarm is that of the first value to expire, after each change.",
+};

@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use dormouse::{DurableObject, ObjectClass, Result};
 use dormouse_objects::{UserSession, faulty::SplitSession};
-use dormouse_sim::{Call, Client, Invariant, Observed, Outcome, Scenario, Suite};
+use dormouse_sim::{
+    Call, Client, Invariant, Observed, Outcome, Scenario, Suite,
+    explore::zoo::{Exhibit, Smallest},
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
+
+const NOT_EXPIRED: &str = "what has expired is not served";
 
 /// How long a value lives.
 const TTL: Duration = Duration::from_secs(2);
@@ -108,10 +113,7 @@ fn suite_of<T: DurableObject + ObjectClass, Fut: Future<Output = Result<Served>>
         .object::<T>("SESSION")
         .workload(ops, 1..=15)
         .step(step)
-        .check(Invariant::new(
-            "what has expired is not served",
-            served_values_are_alive,
-        ))
+        .check(Invariant::new(NOT_EXPIRED, served_values_are_alive))
         .check(Invariant::new(
             "what is alive is served",
             live_values_are_served,
@@ -158,3 +160,19 @@ pub fn split_session() -> Suite {
         }
     })
 }
+
+/// One value, ended between its two statements, and a look at it much later.
+pub const SPLIT: Exhibit = Exhibit {
+    bug: "A value now, its expiry later",
+    suite: split_session,
+    correct: "user_session",
+    found_as: &[NOT_EXPIRED],
+    smallest: Smallest {
+        calls: 2,
+        clients: 1,
+        faults: 1,
+    },
+    symptom: "Sessions that never end.",
+    cause: "The value is stored, another service is asked how long it may live, and then its expiry is stored. A crash between the two statements leaves a value without one.",
+    fix: "Ask first, then write both at once.",
+};

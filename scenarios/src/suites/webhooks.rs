@@ -1,7 +1,10 @@
 //! Webhooks: each takes effect, and takes effect once, although the alarm that sends it may run twice.
 
 use dormouse_objects::{WebhookSender, faulty::FreshKeyWebhooks};
-use dormouse_sim::{Invariant, Suite};
+use dormouse_sim::{
+    Invariant, Suite,
+    explore::zoo::{Exhibit, Smallest},
+};
 
 use super::batcher::{NOTHING_TWICE, deliveries, nothing_twice};
 
@@ -22,3 +25,19 @@ pub fn fresh_key_webhooks() -> Suite {
     .check(Invariant::new(NOTHING_TWICE, nothing_twice))
     .into_suite()
 }
+
+/// One hook, and a crash after the call, before the note that it was made.
+pub const FRESH_KEY: Exhibit = Exhibit {
+    bug: "A new key at each attempt",
+    suite: fresh_key_webhooks,
+    correct: "webhooks",
+    found_as: &[NOTHING_TWICE],
+    smallest: Smallest {
+        calls: 1,
+        clients: 1,
+        faults: 1,
+    },
+    symptom: "A hook takes effect twice; a customer is charged twice.",
+    cause: "The key is made when the hook is sent. The call has taken effect, and before that is noted the node crashes; the alarm runs again, with another key.",
+    fix: "A key that is stored with what is to be sent.",
+};

@@ -15,8 +15,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     Expectation, Listed,
-    campaign::is_about_the_object,
     command::asked_for,
+    is_about_the_object,
     plans::pool::Workers,
     pool::{self, GoOn},
     seeds,
@@ -25,6 +25,7 @@ use super::{
     target,
     why::why_with,
     worker::{AfterFailure, Repeat, Task},
+    zoo,
 };
 use crate::{FaultKind, Seed, Suite, shrink::shrink_with};
 
@@ -86,6 +87,20 @@ pub(super) enum Ask {
         /// How many worker processes; one for each core if left out
         #[arg(long)]
         jobs: Option<NonZeroUsize>,
+    },
+    /// Show the zoo: how many seeds each bug takes to be found, and the smallest plan that shows it
+    Zoo {
+        /// The suites; all that are in the zoo if left out
+        suites: Vec<String>,
+        /// How many searches for each bug
+        #[arg(long, default_value_t = zoo::SEARCHES_DEFAULT)]
+        searches: u64,
+        /// How many worker processes; one for each core if left out
+        #[arg(long)]
+        jobs: Option<NonZeroUsize>,
+        /// A table, or a chapter
+        #[arg(long, value_enum, default_value_t)]
+        format: zoo::Form,
     },
     /// Run the plans that standard input asks for
     #[command(hide = true, name = super::plans::worker::PLAN_WORKER)]
@@ -236,6 +251,12 @@ pub(super) fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
             print!("{}", compare(&asked, searches.max(1), jobs_or_cores(jobs))?);
             Ok(true)
         }
+        Ask::Zoo {
+            suites: names,
+            searches,
+            jobs,
+            format,
+        } => zoo::show_zoo(suites, &names, searches, jobs_or_cores(jobs), format),
         Ask::PlanWorker => {
             super::plans::worker::serve(suites)?;
             Ok(true)
@@ -243,7 +264,7 @@ pub(super) fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
     }
 }
 
-fn progress_bar(length: u64) -> ProgressBar {
+pub(super) fn progress_bar(length: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
@@ -251,7 +272,7 @@ fn progress_bar(length: u64) -> ProgressBar {
     ProgressBar::new(length).with_style(style.expect("the template is right"))
 }
 
-fn show(bar: &ProgressBar, done: usize, of: usize) {
+pub(super) fn show(bar: &ProgressBar, done: usize, of: usize) {
     bar.set_length(of as u64);
     bar.set_position(done as u64);
 }

@@ -9,6 +9,7 @@
 //!   [`junit`] and [`github`] tell the same to CI;
 //! - [`replay`] looks at one run, with [`logs`] if wanted; [`sweep`](mod@sweep) strikes each injection point of one plan, [`why`] looks for the event that
 //!   decided; [`closer`] has the commands of the last two;
+//! - [`zoo`] has what there is to say of bugs, and searches for all of them;
 //! - [`seeds`] and [`environment`] are how all of this is asked for.
 
 #![allow(
@@ -42,11 +43,13 @@ mod watchdog;
 pub mod why;
 pub mod worker;
 mod worker_process;
+pub mod zoo;
 
 use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use self::campaign::is_about_the_object;
 pub use self::test::test;
 use crate::{Detail, Run, Seed, Suite, Violation, fault::armed::Effects, plan::PlanError};
 
@@ -57,6 +60,7 @@ pub struct Listed {
     /// What is expected of it.
     pub expectation: Expectation,
     regressions: Option<&'static str>,
+    exhibit: Option<&'static zoo::Exhibit>,
 }
 
 /// What is expected of a suite.
@@ -76,6 +80,7 @@ impl Listed {
             make,
             expectation: Expectation::Passes,
             regressions: None,
+            exhibit: None,
         }
     }
 
@@ -85,6 +90,7 @@ impl Listed {
             make,
             expectation: Expectation::IsFound,
             regressions: None,
+            exhibit: None,
         }
     }
 

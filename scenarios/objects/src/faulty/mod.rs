@@ -13,7 +13,7 @@ mod session;
 mod webhooks;
 
 pub use batchers::{ClearingBatcher, MemoryBatcher};
-pub use chat::ForgetfulRoom;
+pub use chat::{ForgetfulRoom, UnansweringRoom};
 pub use counters::{ForgetfulCounter, RacingCounter, UnconfirmedCounter};
 pub use leader::ForgetfulElection;
 pub use ledger::SplitLedger;
