@@ -576,7 +576,13 @@ impl Client {
 /// Whether the object's own code refused, and by convention did nothing.
 pub(crate) fn is_refusal(error: &Error) -> bool {
     // An error of the disk comes out of the object's own code as well, and in the middle of whatever that was doing.
-    let of_the_disk = ["SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN"]
+    let of_the_disk = [
+        "SQLITE_IOERR",
+        "SQLITE_FULL",
+        "SQLITE_CANTOPEN",
+        "cannot open the storage of",
+    ];
+    let of_the_disk = of_the_disk
         .iter()
         .any(|code| error.message().contains(code));
     error.remote()

@@ -190,39 +190,7 @@ pub(super) fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
             jobs,
         } => {
             let (suite, plan) = which.find(suites)?;
-            let kinds = if kinds.is_empty() {
-                Options::default().kinds
-            } else {
-                kinds
-            };
-            let mut workers = Workers::new(suite.name(), jobs_or_cores(jobs), None);
-            let bar = progress_bar(0);
-            let swept = sweep_with(
-                &suite,
-                &plan,
-                &Options { kinds, pairs },
-                &mut workers,
-                &mut |done, of| show(&bar, done, of),
-            )?;
-            bar.finish_and_clear();
-            print!("{swept}");
-            println!("{} runs", swept.strikes.len());
-            if let Some(first) = swept.broken().next() {
-                let path = target::folder()
-                    .join("dormouse")
-                    .join(suite.name())
-                    .join("sweep.json");
-                let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-                written
-                    .and_then(|()| std::fs::write(&path, &first.plan))
-                    .with_context(|| format!("cannot write {}", path.display()))?;
-                println!(
-                    "again    dormouse replay {} --plan {} (the first that broke)",
-                    suite.name(),
-                    path.display()
-                );
-            }
-            Ok(swept.broken().next().is_none())
+            sweep_one(&suite, &plan, kinds, pairs, jobs_or_cores(jobs))
         }
         Ask::Why { which, jobs } => {
             let (suite, plan) = which.find(suites)?;
@@ -262,6 +230,49 @@ pub(super) fn carry_out(suites: &[Listed], ask: Ask) -> anyhow::Result<bool> {
             Ok(true)
         }
     }
+}
+
+/// Strikes one plan and tells of it; says whether nothing broke.
+fn sweep_one(
+    suite: &Suite,
+    plan: &str,
+    kinds: Vec<FaultKind>,
+    pairs: usize,
+    jobs: usize,
+) -> anyhow::Result<bool> {
+    let kinds = if kinds.is_empty() {
+        Options::default().kinds
+    } else {
+        kinds
+    };
+    let mut workers = Workers::new(suite.name(), jobs, None);
+    let bar = progress_bar(0);
+    let swept = sweep_with(
+        suite,
+        plan,
+        &Options { kinds, pairs },
+        &mut workers,
+        &mut |done, of| show(&bar, done, of),
+    )?;
+    bar.finish_and_clear();
+    print!("{swept}");
+    println!("{} runs", swept.strikes.len());
+    if let Some(first) = swept.broken().next() {
+        let path = target::folder()
+            .join("dormouse")
+            .join(suite.name())
+            .join("sweep.json");
+        let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        written
+            .and_then(|()| std::fs::write(&path, &first.plan))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        println!(
+            "again    dormouse replay {} --plan {} (the first that broke)",
+            suite.name(),
+            path.display()
+        );
+    }
+    Ok(swept.broken().next().is_none())
 }
 
 pub(super) fn progress_bar(length: u64) -> ProgressBar {

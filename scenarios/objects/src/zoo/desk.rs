@@ -63,7 +63,7 @@ impl DurableObject for Desk {
 #[rpc]
 impl Desk {
     /// Puts a paper on the desk and has the clerk decide.
-    pub async fn submit(&self, _desk: String) -> Result<bool> {
+    pub async fn submit(&self) -> Result<bool> {
         let papers = count(&self.state).await?;
         clerk(&self.env)?.decide(papers).await
     }
@@ -90,9 +90,10 @@ impl DurableObject for LockedDesk {
 
 #[rpc]
 impl LockedDesk {
-    /// Puts a paper on the desk and has the clerk decide. `desk` is the desk's own name.
-    pub async fn submit(&self, desk: String) -> Result<bool> {
+    /// Puts a paper on the desk and has the clerk decide.
+    pub async fn submit(&self) -> Result<bool> {
         count(&self.state).await?;
+        let desk = self.state.id().name().unwrap_or_default();
         let clerk = clerk(&self.env)?;
         let decision = Rc::new(Cell::new(false));
         let decided = Rc::clone(&decision);
