@@ -215,11 +215,14 @@ impl Activation {
             }));
             activation.storage.allow_alarms(handles_alarms);
             made.unwrap_or_else(|panic| {
-                point!(
-                    "panicked",
-                    object = &*activation.label,
-                    text = panic_text(&*panic)
-                );
+                // A constructor has no other way to say that its storage broke under it; of that the object is being reset already.
+                if !activation.has_ended() {
+                    point!(
+                        "panicked",
+                        object = &*activation.label,
+                        text = panic_text(&*panic)
+                    );
+                }
                 Err(Error::from(format!("panicked: {}", panic_text(&*panic))))
             })
         });
