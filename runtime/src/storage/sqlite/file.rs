@@ -26,6 +26,7 @@ use super::{
     image::{PAGE_BYTES, Page, empty_database},
 };
 use crate::{
+    mutation::Mutation,
     platform::{Disk, DiskError, FileId, OpenMode},
     storage::durability::SyncFailures,
 };
@@ -155,6 +156,9 @@ impl ObjectFiles {
     /// # Errors
     /// The sync's own, or that another one has failed.
     pub(crate) fn judge(&self, synced: Result<(), DiskError>) -> Result<(), DiskError> {
+        if Mutation::FailedSyncIgnored.is_active() {
+            return Ok(());
+        }
         if synced.is_err() {
             self.failures.add();
             return synced;
@@ -215,6 +219,9 @@ impl ObjectFiles {
     /// # Errors
     /// Of the disk.
     pub(crate) fn write_again(&self) -> Result<(), DiskError> {
+        if Mutation::DoubtfulFilesKept.is_active() {
+            return Ok(());
+        }
         let mut piece = vec![0; WRITTEN_AGAIN_AT_ONCE];
         for file in [&self.database, &self.log] {
             let len = self.disk().len(file.id)?;
@@ -271,7 +278,9 @@ impl ObjectFiles {
         if header != Header::Missing {
             self.header.set(Header::Settled);
         }
-        if self.checkpointing.get() || header == Header::Restarted {
+        let restarts =
+            header == Header::Restarted && !Mutation::RestartedHeaderNotSynced.is_active();
+        if self.checkpointing.get() || restarts {
             self.judge(self.disk().barrier(self.log.id))
         } else {
             Ok(())
@@ -331,6 +340,9 @@ impl VfsFile for DatabaseFile {
     }
 
     fn sync(&self) -> Result<(), Code> {
+        if Mutation::CheckpointNotSynced.is_active() {
+            return Ok(());
+        }
         let file = &self.0.database;
         self.0
             .judge(file.disk.barrier(file.id))
