@@ -69,7 +69,7 @@ impl DurableObject for Stenographer {
         let storage = self.state.storage();
         let heard = storage.get::<u64>("heard").await?.unwrap_or(0) + 1;
         storage.put("heard", heard).await?;
-        ws.send_with_str(&heard.to_string())
+        ws.send_with_str(heard.to_string())
     }
 }
 
