@@ -94,7 +94,7 @@ pub use crate::{
         Headers, Method, Request, RequestInit, RequestRedirect, Response, ResponseBody,
         ResponseBuilder,
     },
-    mutation::Mutation,
+    mutation::{Mutation, MutationArea},
     namespace::{
         channel::{Host, ObjectAddress},
         env::{Bindings, Env, ObjectNamespace},

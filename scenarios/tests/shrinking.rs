@@ -1,6 +1,7 @@
 //! Each planted bug shrinks to the plan that a person would write to show it; and the same seed always to the same plan.
 //!
-//! What is the smallest plan can be reasoned out for each twin, and is below, beside its numbers. Times and values are not stated: they are round, and
+//! What is the smallest plan can be reasoned out for each twin of the objects that everybody writes first, and is below, beside its numbers; for the others it stands in their
+//! exhibits, and is held against them in `zoo.rs`. Times and values are not stated: they are round, and
 //! that is tested where they are made so.
 
 use std::{path::Path, process::Command};
@@ -8,7 +9,6 @@ use std::{path::Path, process::Command};
 use dormouse_scenarios::suites;
 use dormouse_sim::{
     Detail, Seed, Suite,
-    explore::Expectation,
     shrink::{End, Limits, ShrinkError, Shrunk, shrink},
 };
 use serde_json::Value;
@@ -200,18 +200,6 @@ fn a_presence_that_ticks_takes_one_call_and_nothing_else() {
         1,
         0,
     );
-}
-
-#[test]
-fn every_planted_bug_stands_above() {
-    let here = include_str!("shrinking.rs").replace(char::is_whitespace, "");
-    for listed in suites() {
-        if listed.expectation == Expectation::IsFound {
-            let suite = listed.suite();
-            let named = here.contains(&format!("smallest(\"{}\",", suite.name()));
-            assert!(named, "the smallest plan of {} is not stated", suite.name());
-        }
-    }
 }
 
 #[test]

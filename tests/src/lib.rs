@@ -3,6 +3,7 @@
 //! [`conformance`] replays what the original was seen to do; the command `conformance` does so with any recordings; `conformance.rs` and
 //! `lifecycle.rs` hold all of them.
 //! [`judge`] holds our checkers against histories and verdicts of others; the command `judge` does so with any folder of them.
+//! [`mutations`] searches for the runtime's deliberate defects; the command `mutations` says which suites catch which.
 //!
 //! - `ports.rs`: what each port promises, held against the real and the simulated platform;
 //! - `objects/`: the runtime's promises to objects and callers, on both platforms;
@@ -19,6 +20,7 @@
 
 pub mod conformance;
 pub mod judge;
+pub mod mutations;
 
 /// The README's examples, compiled as documentation tests.
 #[cfg(doctest)]
@@ -78,6 +80,9 @@ mod book {
 
     #[doc = include_str!("../../book/src/checkers.md")]
     mod checkers {}
+
+    #[doc = include_str!("../../book/src/mutations.md")]
+    mod mutations {}
 
     #[doc = include_str!("../../book/src/zoo.md")]
     mod zoo {}

@@ -54,6 +54,7 @@ use crate::{
     gate::{input::InputGate, output::OutputGate},
     handler::{Class, Handler},
     instrument::point,
+    mutation::Mutation,
     node::{Entry, NodeContext, code_updated},
     platform::{Instant, WallTime},
     storage::{ActivationSetup, ActivationStorage, StorageSetup},
@@ -325,6 +326,9 @@ impl Activation {
         self.entry.forget_activation(self);
         self.node
             .remember_how_it_is_left(self.entry.storage_path(), self.storage.left());
+        if ending == Ending::Superseded && Mutation::SupersededKeepsStorage.is_active() {
+            return;
+        }
         self.storage.shut_down(error);
     }
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::Activation;
-use crate::platform::Instant;
+use crate::{mutation::Mutation, platform::Instant};
 
 /// One thing that keeps an object in memory.
 ///
@@ -130,11 +130,16 @@ pub(crate) struct PinGuard {
 
 impl Pins {
     pub(crate) fn is_empty(&self) -> bool {
-        self.held.borrow().is_empty()
+        self.count() == 0
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.held.borrow().len()
+        let held = self.held.borrow();
+        if Mutation::HibernatesOverBackgroundTask.is_active() {
+            let of_task = |kind: &PinKind| matches!(kind, PinKind::WaitUntil | PinKind::Delay(_));
+            return held.values().filter(|held| !of_task(&held.kind)).count();
+        }
+        held.len()
     }
 
     /// How many timers wait.

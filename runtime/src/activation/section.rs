@@ -22,7 +22,8 @@ use super::{
     turn::{Gated, Task, Turn, catching},
 };
 use crate::{
-    Error, Result, gate::input::SECTION_DEPTH_MAX, platform::LocalBoxFuture, storage::Sections,
+    Error, Result, gate::input::SECTION_DEPTH_MAX, mutation::Mutation, platform::LocalBoxFuture,
+    storage::Sections,
 };
 
 /// How long a section may take, from the end of its first turn on (C-11).
@@ -104,6 +105,15 @@ impl Activation {
                     Rc::clone(&task),
                     catching(task, callback),
                 );
+                if Mutation::SectionOpen.is_active() {
+                    kept.end_section(&section);
+                    drop(kept);
+                    match activation.within_the_limit(code).await {
+                        Ok(value) => drop(done.send(value)),
+                        Err(error) => activation.reset_by_code(error.with_reset()),
+                    }
+                    return;
+                }
                 let value = match activation.within_the_limit(code).await {
                     Ok(value) => value,
                     Err(error) => return activation.reset_by_code(error.with_reset()),

@@ -11,6 +11,7 @@ use crate::{
     Error, Result,
     alarm::Key,
     handler::{Invocation, Reply},
+    mutation::Mutation,
     node::Session,
     platform::{Leg, Link, LocalBoxFuture, Lost},
 };
@@ -108,7 +109,12 @@ impl Channel {
             .carry(Leg::Call)
             .await
             .map_err(|Lost| self.lose())?;
+        let opens = self.session.borrow().is_none();
         let session = self.session()?;
+        if opens && Mutation::CallsOvertake.is_active() {
+            let again = self.link.carry(Leg::Call).await;
+            again.map_err(|Lost| self.lose())?;
+        }
         let reply = session.receive(invocation).await;
         self.link
             .carry(Leg::Reply)

@@ -18,7 +18,7 @@ use std::{
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, Result, mutation::Mutation};
 
 /// The bytes of a base, and of a tag (ID-1).
 const HALF: usize = 16;
@@ -40,7 +40,11 @@ impl NamespaceKey {
 
     /// The id of the object called `name` (ID-4): any string, as it is, the empty one included.
     pub(crate) fn id_from_name(&self, name: &str, jurisdiction: Option<Jurisdiction>) -> RawId {
-        let base = first_half(self.hash(name.as_bytes(), jurisdiction));
+        let mut hashed = name.as_bytes();
+        if Mutation::NameCutShort.is_active() {
+            hashed = &hashed[..hashed.len().saturating_sub(1)];
+        }
+        let base = first_half(self.hash(hashed, jurisdiction));
         RawId {
             name: Some(name.into()),
             ..self.unique_id(base, jurisdiction)
@@ -233,7 +237,11 @@ impl PartialOrd for RawId {
 
 impl Ord for RawId {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.bytes.cmp(&other.bytes)
+        let order = self.bytes.cmp(&other.bytes);
+        if Mutation::NameTellsIdsApart.is_active() {
+            return order.then_with(|| self.name.cmp(&other.name));
+        }
+        order
     }
 }
 

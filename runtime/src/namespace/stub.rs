@@ -24,6 +24,7 @@ use crate::{
     gate::output::OutputGate,
     handler::{Invocation, Reply, check_message_size},
     instrument::point,
+    mutation::Mutation,
     platform::{LocalBoxFuture, Spawn},
     storage::ActivationStorage,
     value::{self, serialized_size_of_arguments},
@@ -219,7 +220,12 @@ impl Connection {
                 None => None,
             };
             if let Some((gate, batch)) = gate {
-                if let Err(error) = gate.await {
+                let passed = if Mutation::CallsLeaveEarly.is_active() {
+                    Ok(())
+                } else {
+                    gate.await
+                };
+                if let Err(error) = passed {
                     let _ = answer.send(Err(error)); // the caller is being reset
                     return;
                 }

@@ -315,6 +315,9 @@ impl Entry {
     }
 
     pub(crate) fn forget_activation(&self, ended: &Activation) {
+        if Mutation::EndedActivationCalled.is_active() {
+            return;
+        }
         let mut activation = self.activation.borrow_mut();
         if activation
             .as_deref()

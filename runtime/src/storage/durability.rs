@@ -183,7 +183,7 @@ impl Durability {
     fn sync(&self) -> LocalBoxFuture<'static, Result<(), DiskError>> {
         let disk = self.files.disk();
         let log = disk.sync(self.files.log_id());
-        if self.state.borrow().database_durable {
+        if self.state.borrow().database_durable || Mutation::NewDatabaseNotSynced.is_active() {
             return log;
         }
         let database = disk.sync(self.files.database_id());
@@ -200,9 +200,9 @@ impl Durability {
             Ok(()) => {
                 state.durable = Some(position);
                 state.database_durable = true;
-                let covered = state
-                    .tickets
-                    .partition_point(|ticket| ticket.position <= position);
+                let covered = state.tickets.partition_point(|ticket| {
+                    ticket.position <= position || Mutation::SyncCountsForLaterCommits.is_active()
+                });
                 state
                     .tickets
                     .drain(..covered)

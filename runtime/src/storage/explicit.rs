@@ -9,7 +9,7 @@
 use std::rc::Rc;
 
 use super::{batch::Confirm, object::ObjectStorage};
-use crate::{Error, Result, platform::WallTime};
+use crate::{Error, Result, mutation::Mutation, platform::WallTime};
 
 /// An open explicit transaction.
 #[derive(Clone, Copy, Debug, Default)]
@@ -124,7 +124,10 @@ impl ObjectStorage {
             self.running_alarm.restore(undone.alarm);
         }
         self.tables.forget(); // one may have been made inside
-        let sql = format!("ROLLBACK TO _cf_savepoint_{depth}; RELEASE _cf_savepoint_{depth}");
+        let mut sql = format!("ROLLBACK TO _cf_savepoint_{depth}; RELEASE _cf_savepoint_{depth}");
+        if Mutation::RollbackKeepsWrites.is_active() {
+            sql = format!("RELEASE _cf_savepoint_{depth}");
+        }
         database.run_once(&sql).map_err(|error| {
             // A part of a transaction must not be committed.
             let error = self.statement_failed(&error, 0).with_reset();

@@ -4,7 +4,7 @@
 //! savepoint inside a savepoint.
 
 use super::{Storage, batch::Confirm, legacy::refusals, object::ObjectStorage};
-use crate::{Error, Result, platform::WallTime};
+use crate::{Error, Result, mutation::Mutation, platform::WallTime};
 
 impl Storage {
     /// Runs `closure`; if it fails, everything that it wrote is undone, and nothing else. May be nested.
@@ -92,8 +92,11 @@ impl Drop for Savepoint<'_> {
         }; // closed: the whole batch is gone
         storage.running_alarm.restore(alarm);
         storage.tables.forget(); // one may have been made inside
-        let sql =
+        let mut sql =
             format!("ROLLBACK TO _cf_sync_savepoint_{depth}; RELEASE _cf_sync_savepoint_{depth}");
+        if Mutation::SyncRollbackKeepsWrites.is_active() {
+            sql = format!("RELEASE _cf_sync_savepoint_{depth}");
+        }
         if let Err(error) = database.run_once(&sql) {
             // A part of a transaction must not be committed.
             let error = storage.statement_failed(&error, 0);

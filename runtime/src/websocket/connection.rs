@@ -78,7 +78,7 @@ pub(super) enum Role {
     /// Somebody who passes the frames on as they are, and wants to be woken.
     #[cfg_attr(
         not(feature = "server"),
-        expect(dead_code, reason = "only the front is one")
+        allow(dead_code, reason = "only the front is one")
     )]
     Held(Option<Waker>),
     /// Nobody any more.

@@ -17,6 +17,7 @@ use crate::{
     Result,
     activation::{Activation, Unsent},
     instrument::point,
+    mutation::Mutation,
     platform::{LocalBoxFuture, Lost, SocketEnd},
 };
 
@@ -52,8 +53,9 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) fn of(activation: &Rc<Activation>) -> Self {
         let output = &activation.output;
+        let waits = !output.is_clear() && !Mutation::SocketMessagesLeaveEarly.is_active();
         Self {
-            pass: (!output.is_clear()).then(|| Box::pin(output.pass()) as _),
+            pass: waits.then(|| Box::pin(output.pass()) as _),
             batch: activation.storage.confirmed_batch(),
             label: Rc::clone(&activation.label),
             _unsent: activation.count_unsent(),

@@ -228,7 +228,7 @@ pub(crate) fn run_repeatedly(suite: &Suite, seed: Seed, repeat: worker::Repeat) 
 pub(crate) const NO_PANIC: &str = "runtime and simulator do not panic";
 
 /// Runs one seed; a panic of the simulator or the runtime is a broken promise of theirs.
-pub(crate) fn run_seed(suite: &Suite, seed: Seed, detail: Detail) -> Run {
+pub fn run_seed(suite: &Suite, seed: Seed, detail: Detail) -> Run {
     caught(|| suite.run_seed(seed, detail)).unwrap_or_else(Run::panicked)
 }
 

@@ -27,6 +27,7 @@ use crate::{
     Error, Result,
     gate::output::Confirmation,
     instrument::point,
+    mutation::Mutation,
     storage::{batch::Confirm, durability::timed_out},
 };
 
@@ -233,7 +234,12 @@ impl LegacyStorage {
             attempt = attempt
         );
         self.reads.ended().await;
-        let delivered = self.deliver(&contents).await?;
+        let delivered = match self.deliver(&contents).await {
+            Err(Failure::Internal(_)) if Mutation::FailedBatchIgnored.is_active() => {
+                Delivered::default()
+            }
+            delivered => delivered?,
+        };
         let now = self.clock.now();
         self.cache.borrow_mut().settle(contents, &delivered, now);
         self.drained.notify();
@@ -258,6 +264,13 @@ impl LegacyStorage {
             1 => {
                 let change = changes.pop().expect("there is one");
                 vec![self.connect().apply(change).await?]
+            }
+            _ if Mutation::FlushSplit.is_active() => {
+                let mut affected = Vec::new();
+                for change in changes {
+                    affected.push(self.connect().apply(change).await?);
+                }
+                affected
             }
             _ => self.connect().transaction(changes).await?,
         };

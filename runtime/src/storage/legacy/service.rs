@@ -324,6 +324,9 @@ impl Service {
                 )));
             }
             self.durable().await?;
+            if Mutation::DeleteAllStopsEarly.is_active() {
+                break;
+            }
             left = left.saturating_sub(removed);
         }
         point!("kv_batch_done", object = &*self.object, what = "delete_all");

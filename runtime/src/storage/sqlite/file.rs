@@ -5,13 +5,9 @@
 //! the log is read as a chain of checksums: whatever subset of unsynced frames survives a loss of power, recovery stops before the
 //! first missing one and finds a prefix of the commits.
 //!
-//! Some syncs are not about durability but about order, and those wait on the spot:
-//! - the one after a *restarted log's* new header, which we write at the checkpoint and SQLite with the next commit. Without it the old header can survive beside new frames; where these did not
-//!   survive either, old frames count again and bring old pages back over newer ones in the database;
-//! - both of a checkpoint: the log before the database is overwritten, the database before the log is reused.
-//!
-//! One header needs no waiting: the first in a log that was empty when it was opened, because there is nothing old to come back. The log
-//! is never cut (checkpoints restart it and leave its length), so an empty one has never held anything.
+//! Some syncs are not about durability but about order, and those wait on the spot. They are all in checkpoints: the log before the database is overwritten; the
+//! database before the log begins anew; and the header with which it does, before anything is written after it. Without the last one the old header could survive
+//! beside a part of the new frames, and what is left of the old ones would count again and bring old pages back over newer ones in the database.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,6 +23,7 @@ use super::{
     log_header::{self, HEADER_BYTES, MAGIC},
 };
 use crate::{
+    mutation::Mutation,
     platform::{Disk, DiskError, FileId, OpenMode},
     storage::durability::SyncFailures,
 };
@@ -82,24 +79,10 @@ pub(crate) struct ObjectFiles {
     /// Where the part of the log that is in use ends, in bytes; at the latest, as long as it is not `log_is_measured`.
     log_end: Cell<u64>,
     log_is_measured: Cell<bool>,
-    header: Cell<Header>,
     checkpointing: Cell<bool>,
     failures: SyncFailures,
     /// How many there were when the files were opened: what was written since may have been taken along by a later one.
     failures_before: u64,
-}
-
-/// What is known of the log's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Header {
-    /// The log was empty when it was opened and still is.
-    Missing,
-    /// The first header of an empty log was written; its sync comes next.
-    First,
-    /// Nothing special: a commit's sync comes next.
-    Settled,
-    /// A header was written over an older log; its sync comes next.
-    Restarted,
 }
 
 impl ObjectFiles {
@@ -140,11 +123,6 @@ impl ObjectFiles {
             log_writes: Cell::new(0),
             log_end: Cell::new(log_len),
             log_is_measured: Cell::new(log_len == 0),
-            header: Cell::new(if log_len == 0 {
-                Header::Missing
-            } else {
-                Header::Settled
-            }),
             checkpointing: Cell::new(false),
             failures_before: failures.count(),
             failures: failures.clone(),
@@ -156,6 +134,9 @@ impl ObjectFiles {
     /// # Errors
     /// The sync's own, or that another one has failed.
     pub(crate) fn judge(&self, synced: Result<(), DiskError>) -> Result<(), DiskError> {
+        if Mutation::FailedSyncIgnored.is_active() {
+            return Ok(());
+        }
         if synced.is_err() {
             self.failures.add();
             return synced;
@@ -216,6 +197,9 @@ impl ObjectFiles {
     /// # Errors
     /// Of the disk.
     pub(crate) fn write_again(&self) -> Result<(), DiskError> {
+        if Mutation::DoubtfulFilesKept.is_active() {
+            return Ok(());
+        }
         let mut piece = vec![0; WRITTEN_AGAIN_AT_ONCE];
         for file in [&self.database, &self.log] {
             let len = self.disk().len(file.id)?;
@@ -249,7 +233,9 @@ impl ObjectFiles {
     /// Of the disk.
     pub(crate) fn begin_log_anew(&self) -> Result<(), DiskError> {
         log_header::begin_anew(&**self.disk(), self.log.id)?;
-        self.judge(self.disk().barrier(self.log.id))?;
+        if !Mutation::NewHeaderNotSynced.is_active() {
+            self.judge(self.disk().barrier(self.log.id))?;
+        }
         self.log_end.set(0);
         self.log_is_measured.set(true);
         Ok(())
@@ -259,13 +245,7 @@ impl ObjectFiles {
         self.log_writes.set(self.log_writes.get() + 1);
         let end = offset + len as u64;
         if offset == 0 {
-            let restarted = self.header.get() != Header::Missing;
-            self.header.set(if restarted {
-                Header::Restarted
-            } else {
-                Header::First
-            });
-            self.log_end.set(end);
+            self.log_end.set(end); // a header: it begins anew
             self.log_is_measured.set(true);
         } else {
             self.log_end.set(self.log_end.get().max(end));
@@ -273,11 +253,7 @@ impl ObjectFiles {
     }
 
     fn sync_log(&self) -> Result<(), DiskError> {
-        let header = self.header.get();
-        if header != Header::Missing {
-            self.header.set(Header::Settled);
-        }
-        if self.checkpointing.get() || header == Header::Restarted {
+        if self.checkpointing.get() {
             self.judge(self.disk().barrier(self.log.id))
         } else {
             Ok(())
@@ -333,6 +309,9 @@ impl VfsFile for DatabaseFile {
     }
 
     fn sync(&self) -> Result<(), Code> {
+        if Mutation::CheckpointNotSynced.is_active() {
+            return Ok(());
+        }
         let file = &self.0.database;
         self.0
             .judge(file.disk.barrier(file.id))
@@ -366,7 +345,7 @@ impl VfsFile for LogFile {
     }
 
     fn truncate(&self, _len: u64) -> Result<(), Code> {
-        // Nothing that we ask of SQLite cuts the log, and `Header::Missing` relies on it.
+        // Nothing that we ask of SQLite cuts the log.
         Err(ffi::SQLITE_IOERR_TRUNCATE)
     }
 
