@@ -245,11 +245,25 @@ fn the_command_shows_how_many_seeds_a_bug_takes_and_how_small_it_gets() {
 }
 
 #[test]
-fn a_suite_that_is_not_in_the_zoo_is_refused_with_one_that_is() {
-    let (code, _, error) = dormouse(&["zoo", "counter"]);
-    assert_eq!(code, Some(2));
-    assert!(
-        error.contains("none of these suites is in the zoo; `clearing_batcher` is, for example"),
-        "{error}"
-    );
+fn wrong_usage_is_refused_by_name() {
+    let refused = [
+        (
+            &["zoo", "locked_desk", "counter"][..],
+            "`counter` is not in the zoo; `clearing_batcher` is, for example",
+        ),
+        (&["zoo", "unicorn"], "there is no suite `unicorn`"),
+        (&["zoo", "--searches", "0"], "0 is not in 1..=100000"),
+    ];
+    for (arguments, expected) in refused {
+        let (code, _, error) = dormouse(arguments);
+        assert_eq!(code, Some(2), "{error}");
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_suite_that_is_asked_for_twice_is_shown_once() {
+    let (code, out, error) = dormouse(&["zoo", "locked_desk", "locked_desk", "--searches", "2"]);
+    assert_eq!(code, Some(0), "{out}{error}");
+    assert!(out.contains("1 of 1 bugs found"), "{out}");
 }

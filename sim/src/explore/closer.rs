@@ -93,7 +93,7 @@ pub(super) enum Ask {
         /// The suites; all that are in the zoo if left out
         suites: Vec<String>,
         /// How many searches for each bug
-        #[arg(long, default_value_t = zoo::SEARCHES_DEFAULT)]
+        #[arg(long, default_value_t = zoo::SEARCHES_DEFAULT, value_parser = clap::value_parser!(u64).range(1..=100_000))]
         searches: u64,
         /// How many worker processes; one for each core if left out
         #[arg(long)]
@@ -283,7 +283,7 @@ pub(super) fn progress_bar(length: u64) -> ProgressBar {
     ProgressBar::new(length).with_style(style.expect("the template is right"))
 }
 
-pub(super) fn show(bar: &ProgressBar, done: usize, of: usize) {
+fn show(bar: &ProgressBar, done: usize, of: usize) {
     bar.set_length(of as u64);
     bar.set_position(done as u64);
 }

@@ -14,7 +14,7 @@ use clap::ValueEnum;
 
 use super::{
     Expectation, Failure, Listed,
-    closer::{progress_bar, show},
+    closer::progress_bar,
     command::asked_for,
     is_about_the_object,
     plans::pool::Workers,
@@ -46,7 +46,10 @@ const SHRINK_RUNS: u64 = 20_000;
 ///     explore::{Listed, zoo::{Exhibit, Smallest}},
 /// };
 ///
-/// # fn unmarked_checkout() -> Suite { unimplemented!() }
+/// # fn unmarked_checkout() -> Suite {
+/// #     let scenario = dormouse_sim::Scenario::<(), ()>::new("unmarked_checkout");
+/// #     scenario.workload(proptest::prelude::Just(()), 1..=2).step(|_, ()| async { Ok(()) }).into_suite()
+/// # }
 /// const UNMARKED: Exhibit = Exhibit {
 ///     bug: "Check, call out, then mark",
 ///     suite: unmarked_checkout,
@@ -192,25 +195,19 @@ pub(super) fn show_zoo(
     jobs: usize,
     form: Form,
 ) -> anyhow::Result<bool> {
-    let mut asked = Vec::new();
+    let all: Vec<&Exhibit> = suites.iter().filter_map(|listed| listed.exhibit).collect();
+    let Some(example) = all.first().map(|exhibit| (exhibit.suite)().name()) else {
+        bail!("the zoo is empty: no suite has an exhibit");
+    };
     for name in names {
-        asked.extend(asked_for(suites, Some(name))?);
-    }
-    if names.is_empty() {
-        asked.extend(suites);
-    }
-    let exhibits: Vec<&Exhibit> = asked.iter().filter_map(|listed| listed.exhibit).collect();
-    if exhibits.is_empty() {
-        let mut bugs = suites.iter().filter(|listed| listed.exhibit.is_some());
-        let example = bugs.next().map(|listed| listed.suite().name());
-        match example {
-            Some(example) => {
-                bail!("none of these suites is in the zoo; `{example}` is, for example")
-            }
-            None => bail!("the zoo is empty: no suite has an exhibit"),
+        if asked_for(suites, Some(name))?[0].exhibit.is_none() {
+            bail!("`{name}` is not in the zoo; `{example}` is, for example");
         }
     }
-    let searches = searches.max(1);
+    let is_asked = |exhibit: &&Exhibit| {
+        names.is_empty() || names.iter().any(|name| name == (exhibit.suite)().name())
+    };
+    let exhibits: Vec<_> = all.into_iter().filter(is_asked).collect();
     let found = search(&exhibits, searches, jobs)?;
     let text = match form {
         Form::Text => text(&exhibits, &found, searches)?,
@@ -261,6 +258,7 @@ fn search(exhibits: &[&Exhibit], searches: u64, jobs: usize) -> anyhow::Result<V
         Ok(GoOn::Yes)
     })
     .context("cannot run worker processes")?;
+    bar.finish_and_clear();
     for (exhibit, found) in exhibits.iter().zip(&mut found) {
         let Some(failure) = &found.first else {
             continue;
@@ -269,9 +267,7 @@ fn search(exhibits: &[&Exhibit], searches: u64, jobs: usize) -> anyhow::Result<V
         let mut workers = Workers::new(suite.name(), jobs, Some(SHRINK_TIME));
         let plan = suite.plan(failure.seed);
         found.smallest = Some(shrink_with(&suite, &plan, SHRINK_RUNS, &mut workers)?);
-        show(&bar, 0, 0);
     }
-    bar.finish_and_clear();
     Ok(found)
 }
 

@@ -1,7 +1,5 @@
 //! The search for one defect in one suite.
 
-use std::ops::Range;
-
 use dormouse::Mutation;
 use dormouse_sim::{Detail, Seed, Suite, Violation, explore::run_seed};
 
@@ -23,10 +21,9 @@ impl Finding {
     }
 }
 
-/// The first of these seeds of `suite` that breaks a promise while the runtime has this defect, and breaks none without it.
-pub fn find(mutation: Mutation, suite: &Suite, mut seeds: Range<u64>) -> Option<Finding> {
-    seeds.find_map(|seed| {
-        let seed = Seed(seed);
+/// The first of so many seeds of `suite` that breaks a promise while the runtime has this defect, and breaks none without it.
+pub fn find(mutation: Mutation, suite: &Suite, seeds: u64) -> Option<Finding> {
+    (0..seeds).map(Seed).find_map(|seed| {
         let run = || run_seed(suite, seed, Detail::Brief).violation;
         let violation = mutation.during(run)?;
         // What breaks anyhow says nothing about the defect.

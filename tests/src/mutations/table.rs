@@ -56,7 +56,7 @@ pub fn table(
             };
             let caught = suites
                 .iter()
-                .filter_map(|suite| find(mutation, suite, 0..seeds));
+                .filter_map(|suite| find(mutation, suite, seeds));
             let mut findings: Vec<_> = caught.collect();
             findings.sort_by_key(|finding| finding.seed);
             let row = Row { mutation, findings };
