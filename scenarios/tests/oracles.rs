@@ -279,3 +279,18 @@ fn what_should_hold_in_the_end_and_does_not_is_reported_by_its_name() {
     let why = seen(&brief.into_suite(), promise);
     assert!(why.contains("it does not hold 10s after"), "{why}");
 }
+
+#[test]
+fn an_object_that_is_asked_often_enough_stays_in_memory() {
+    let promise = "it was counted to ten";
+    let counts = || {
+        scenario(Op::Fine).eventually(promise, |client| async move {
+            let count = client.stub::<Obedient>("OBEDIENT", "o").obey(Op::Count);
+            Ok(count.await? == 10)
+        })
+    };
+    let often = counts().eventually_every(Duration::from_secs(5));
+    assert_eq!(promise_broken_by(&often.into_suite()), None);
+    // Between two questions it sleeps, and forgets.
+    seen(&counts().into_suite(), promise);
+}

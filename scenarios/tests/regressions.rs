@@ -17,8 +17,11 @@
 //!
 //! **`alarm_again_after_abort.json`** (suite `webhooks`, seed 1925). This one was the checker's: an alarm that a fault delivers once more, after the first delivery was aborted and
 //! before the scheduler had heard of that, was held to the scheduler's two seconds. It took 10,000 seeds of every suite to come up.
+//!
+//! **`reset_in_a_sockets_turn.json`** (suite `whiteboard`, seed 1785). The checker's as well: a read error in the very turn in which a socket's message was handled reset the object,
+//! and the turn's end, which comes after that, was taken for a handler that runs without an object. The suites with sockets had no object that reads in such a turn.
 
-use dormouse_scenarios::{chat_room, counter, mailbox, webhooks};
+use dormouse_scenarios::{chat_room, counter, mailbox, webhooks, zoo::whiteboard};
 use dormouse_sim::{Detail, FaultKind};
 
 #[test]
@@ -69,4 +72,18 @@ fn an_alarm_that_a_fault_delivers_again_need_not_wait_for_the_scheduler() {
     for kind in [FaultKind::AlarmTwice, FaultKind::Abort] {
         assert_eq!(run.effects.of(kind), 1, "the story needs a {kind}");
     }
+}
+
+#[test]
+fn a_sockets_handler_may_reset_its_object() {
+    let plan = include_str!("regressions/reset_in_a_sockets_turn.json");
+    let run = whiteboard::whiteboard()
+        .run_plan(plan, Detail::Full)
+        .expect("a plan outlives the program that made it");
+    assert_eq!(run.violation, None);
+    assert_eq!(
+        run.effects.of(FaultKind::ReadError),
+        1,
+        "the story needs it"
+    );
 }

@@ -118,6 +118,11 @@ fn no_two_tickets_have_one_number() -> Suite {
 }
 
 #[dormouse_sim::test(seeds = 100)]
+fn a_whiteboard_is_wiped_when_the_last_one_has_gone() -> Suite {
+    zoo::whiteboard::whiteboard()
+}
+
+#[dormouse_sim::test(seeds = 100)]
 fn what_was_destroyed_does_not_come_back() -> Suite {
     zoo::workspace::workspace()
 }

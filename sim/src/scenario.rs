@@ -298,6 +298,22 @@ where
         self
     }
 
+    /// How often the conditions given to [`eventually`](Self::eventually) are asked for, at least: after a second, then after pauses that double up to
+    /// this one, in virtual time. It is half a minute unless this says otherwise, in which objects hibernate, so that each answer is that of a new activation. With less
+    /// than ten seconds they stay in memory: for a condition that a new activation fulfills by itself.
+    ///
+    /// # Panics
+    /// If `pause` is zero.
+    #[must_use]
+    pub fn eventually_every(mut self, pause: Duration) -> Self {
+        assert!(
+            !pause.is_zero(),
+            "eventually_every: without a pause between the questions no time passes"
+        );
+        self.oracles.eventually_every = pause;
+        self
+    }
+
     /// How long objects may be busy after the last call was answered and the last fault healed, in virtual time: five minutes unless set.
     #[must_use]
     pub fn rest_within(mut self, bound: Duration) -> Self {

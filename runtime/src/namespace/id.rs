@@ -15,6 +15,7 @@ use std::{
     rc::Rc,
 };
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -138,22 +139,8 @@ fn not_of_this_namespace() -> Error {
 }
 
 fn bytes_from_hex(hex: &str) -> Option<[u8; 2 * HALF]> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    let (pairs, []) = hex.as_bytes().as_chunks::<2>() else {
-        return None;
-    };
-    let mut bytes = [0; 2 * HALF];
-    if pairs.len() != bytes.len() {
-        return None;
-    }
-    for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(high)? << 4 | digit(low)?;
-    }
-    Some(bytes)
+    let bytes = HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()?;
+    bytes.try_into().ok()
 }
 
 /// Where an object runs and keeps its data, for good (NS-9, NS-13).
@@ -253,9 +240,7 @@ impl Hash for RawId {
 
 impl fmt::Display for RawId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.bytes
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(HEXLOWER.encode_mut_str(&self.bytes, &mut [0; 4 * HALF]))
     }
 }
 

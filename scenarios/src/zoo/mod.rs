@@ -24,4 +24,5 @@ pub mod relay;
 pub mod schedule;
 pub mod tally;
 pub mod tickets;
+pub mod whiteboard;
 pub mod workspace;

@@ -25,7 +25,7 @@ fn suite_of<T: DurableObject + ObjectClass>(name: &'static str) -> Suite {
         .heal_at(Duration::from_secs(3))
         .workload(Just(()), 1..=8)
         .step(|client: Client, ()| async move { client.stub::<Relay>("RELAY", "r").increment().await })
-        .eventually_within(Duration::from_secs(7)) // asked less often, it would sleep
+        .eventually_every(Duration::from_secs(5)) // asked less often, it would sleep
         .eventually(THROUGH, |client| async move {
             client.stub::<Relay>("RELAY", "r").increment().await.map(|_| true)
         })

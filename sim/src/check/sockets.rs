@@ -69,6 +69,8 @@ struct Watch<'a> {
     held: BTreeMap<&'a str, BTreeSet<u64>>,
     /// Events handed to an object and not handled.
     handed: BTreeMap<&'a str, BTreeSet<(u64, u64)>>,
+    /// Events that ended the activation that they were handed to, or ended with it: what a handler does in its first turn may reset its object.
+    ended: BTreeSet<(u64, u64)>,
     living: BTreeMap<&'a str, Instance>,
     /// Objects that had an instance which does not know that another one took its place: it runs on (lifecycle L-21).
     superseded: BTreeSet<&'a str>,
@@ -209,12 +211,13 @@ impl<'a> Watch<'a> {
     }
 
     fn first_turn(&self, object: &str, event: Event<'_>) -> Result<(), Violation> {
-        if self
+        let is_in_memory = self
             .living
             .get(object)
-            .is_some_and(|instance| instance.is_constructed)
-        {
-            return Ok(());
+            .is_some_and(|instance| instance.is_constructed);
+        let place = (number(event, "socket"), number(event, "nth"));
+        if is_in_memory || self.ended.contains(&place) {
+            return Ok(()); // whether the turn began in time is told by `turn`
         }
         let why = format!(
             "{object}: an event was handled at +{:?} by what was not constructed anew",
@@ -260,6 +263,7 @@ impl<'a> Watch<'a> {
             return Err(Violation::new(HANDLED, why));
         }
         if event.text("reason") != Some("hibernated") {
+            self.ended.extend(handed);
             for socket in self.held.remove(object).unwrap_or_default() {
                 self.break_off(socket, event.at())?;
             }
@@ -490,6 +494,24 @@ mod tests {
         made.object("activation_end", Some("hibernated"))
             .object("activation_start", None);
         made.sent(1).handed(1, "message").handled(1);
+        assert_eq!(made.broken().as_deref(), Some(FORGOTTEN));
+    }
+
+    #[test]
+    fn a_handler_that_resets_its_object_is_fine_and_one_that_begins_after_that_is_found() {
+        let mut made = Made::accepted();
+        made.sent(1)
+            .handed(1, "message")
+            .object("turn", None)
+            .object("activation_end", Some("reset"))
+            .handled(1);
+        assert_eq!(made.broken(), None);
+        let mut made = Made::accepted();
+        made.sent(1)
+            .handed(1, "message")
+            .object("activation_end", Some("reset"))
+            .object("turn", None)
+            .handled(1);
         assert_eq!(made.broken().as_deref(), Some(FORGOTTEN));
     }
 }

@@ -24,7 +24,7 @@ pub const EVERY_CALL_SETTLES: &str = "every call settles";
 
 /// How long objects and clients have, unless a scenario says otherwise.
 pub(crate) const LIVENESS_BOUND: Duration = Duration::from_mins(5);
-/// How long a condition that does not hold yet is left alone, at most.
+/// How long a condition that does not hold yet is left alone at most, unless a scenario says otherwise.
 const ASK_AGAIN_AFTER_MAX: Duration = Duration::from_secs(30);
 
 /// Which oracles a scenario has on.
@@ -37,6 +37,7 @@ pub(crate) struct Oracles {
     pub(crate) pending_work: Vec<PendingWork>,
     pub(crate) eventually: Vec<Eventually>,
     pub(crate) eventually_within: Duration,
+    pub(crate) eventually_every: Duration,
 }
 
 /// Whether an object of a class has work left, by what is in its storage.
@@ -60,6 +61,7 @@ impl Default for Oracles {
             pending_work: Vec::new(),
             eventually: Vec::new(),
             eventually_within: LIVENESS_BOUND,
+            eventually_every: ASK_AGAIN_AFTER_MAX,
         }
     }
 }
@@ -113,8 +115,9 @@ impl Oracles {
             Rc::clone(&held),
             Rc::clone(&last),
         );
+        let pause_max = self.eventually_every;
         life.tasks.spawn(Box::pin(async move {
-            let mut pause = Duration::from_secs(1);
+            let mut pause = pause_max.min(Duration::from_secs(1));
             loop {
                 let result = holds(client.clone()).await;
                 if result == Ok(true) {
@@ -126,7 +129,7 @@ impl Oracles {
                     Err(error) => format!("{error:?}"),
                 };
                 client.sleep(pause).await;
-                pause = (pause * 2).min(ASK_AGAIN_AFTER_MAX);
+                pause = (pause * 2).min(pause_max);
             }
         }));
         let done = || held.get() || world.has_violations();

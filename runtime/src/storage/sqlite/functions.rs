@@ -275,3 +275,7 @@ fn add(
         | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function(name, arguments, flags, move |context| Ok(f(context)))
 }
+
+#[cfg(test)]
+#[path = "functions_tests.rs"]
+mod tests;

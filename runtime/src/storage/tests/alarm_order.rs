@@ -353,6 +353,27 @@ fn an_alarm_set_again_to_its_own_time_fires_again_unless_that_is_undone() {
 }
 
 #[test]
+fn a_transaction_that_is_undone_leaves_a_running_alarm_to_be_deleted() {
+    let (_node, _scheduler, object) = settled_at(Some(5));
+    assert_eq!(arm(&object, 5), Some(Ok(Arming::Runs)));
+    let undone: Result<()> = object.turns(async |storage: Storage| {
+        storage
+            .transaction(|txn| async move {
+                txn.delete_alarm().await?;
+                Err(Error::from("undone"))
+            })
+            .await
+    });
+    assert!(undone.is_err());
+    object
+        .whole
+        .end_alarm(HandlerEnd::Succeeded)
+        .expect("ended");
+    object.run_to_durable();
+    assert_eq!(stored(&object), None);
+}
+
+#[test]
 fn an_abandoned_alarm_is_deleted_if_it_is_still_that_one() {
     let (_node, scheduler, object) = settled_at(Some(5));
     let abandon = |at: i64| {

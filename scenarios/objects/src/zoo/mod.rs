@@ -25,6 +25,7 @@ mod relay;
 pub mod schedule;
 mod tally;
 mod tickets;
+mod whiteboard;
 mod workspace;
 
 pub use self::{
@@ -49,5 +50,6 @@ pub use self::{
     schedule::{Schedule, UnarmedSchedule},
     tally::{HastyTally, Tally},
     tickets::{SharedTickets, Tickets},
+    whiteboard::{HauntedWhiteboard, Whiteboard},
     workspace::{Workspace, ZombieWorkspace},
 };
