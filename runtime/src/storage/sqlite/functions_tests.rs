@@ -62,7 +62,7 @@ fn is_known_to_differ(name: &str, second: &str) -> bool {
 fn agree(ours: &Value, theirs: &Value) -> bool {
     match (ours, theirs) {
         (Value::Real(ours), Value::Real(theirs)) => {
-            ours == theirs || (ours - theirs).abs() <= 1e-12 * theirs.abs()
+            ours.to_bits() == theirs.to_bits() || (ours - theirs).abs() <= 1e-12 * theirs.abs()
         }
         _ => ours == theirs,
     }
