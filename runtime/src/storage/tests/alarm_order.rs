@@ -284,6 +284,15 @@ fn arm(object: &Activation, at: i64) -> Option<Result<Arming>> {
     armed
 }
 
+/// The handler of the alarm that runs comes to its end.
+fn succeed(object: &Activation) {
+    object
+        .whole
+        .end_alarm(HandlerEnd::Succeeded)
+        .expect("ended");
+    object.run_to_durable();
+}
+
 #[test]
 fn an_alarm_that_fires_is_held_against_what_is_stored() {
     let (_node, scheduler, object) = settled_at(Some(5));
@@ -299,11 +308,7 @@ fn an_alarm_that_fires_is_held_against_what_is_stored() {
     object.disk.hold_syncs(true);
     set(&object, Some(9));
     assert_eq!(arm(&object, 5), Some(Ok(Arming::Runs)));
-    object
-        .whole
-        .end_alarm(HandlerEnd::Succeeded)
-        .expect("ended");
-    object.run_to_durable();
+    succeed(&object);
     assert_eq!(stored(&object), Some(9));
     // None any more.
     set(&object, None);
@@ -330,11 +335,7 @@ fn an_alarm_set_again_to_its_own_time_fires_again_unless_that_is_undone() {
     assert_eq!(arm(&object, 5), Some(Ok(Arming::Runs)));
     set(&object, Some(5));
     assert_eq!(scheduler.asked(), [Some(5)], "although nothing changes");
-    object
-        .whole
-        .end_alarm(HandlerEnd::Succeeded)
-        .expect("ended");
-    object.run_to_durable();
+    succeed(&object);
     assert_eq!(stored(&object), Some(5));
     assert_eq!(arm(&object, 5), Some(Ok(Arming::Runs)));
     let undone = object.turn(async |storage| {
@@ -344,11 +345,7 @@ fn an_alarm_set_again_to_its_own_time_fires_again_unless_that_is_undone() {
         })
     });
     assert!(undone.is_err());
-    object
-        .whole
-        .end_alarm(HandlerEnd::Succeeded)
-        .expect("ended");
-    object.run_to_durable();
+    succeed(&object);
     assert_eq!(stored(&object), None);
 }
 
@@ -365,11 +362,7 @@ fn a_transaction_that_is_undone_leaves_a_running_alarm_to_be_deleted() {
             .await
     });
     assert!(undone.is_err());
-    object
-        .whole
-        .end_alarm(HandlerEnd::Succeeded)
-        .expect("ended");
-    object.run_to_durable();
+    succeed(&object);
     assert_eq!(stored(&object), None);
 }
 
