@@ -57,10 +57,11 @@ fn nobody_loses_a_stroke(run: &Observed<'_, Op, Vec<u32>>) -> Result<(), String>
         let Outcome::Ok(seen) = &call.outcome else {
             continue;
         };
-        if let Some(pair) = seen.windows(2).find(|pair| pair[1] <= pair[0]) {
+        let mut steps = seen.iter().zip(seen.iter().skip(1));
+        if let Some((before, after)) = steps.find(|(before, after)| after <= before) {
             return Err(format!(
-                "client {} drew a stroke, and there were {} where there had been {}",
-                call.client, pair[1], pair[0]
+                "client {} drew a stroke, and there were {after} where there had been {before}",
+                call.client
             ));
         }
     }
