@@ -481,3 +481,7 @@ fn refused(error: &DiskError) -> Error {
     ))
     .with_reset()
 }
+
+#[cfg(test)]
+#[path = "scheduler_tests.rs"]
+mod tests;

@@ -289,4 +289,22 @@ mod tests {
         drop(granted_then_dropped);
         assert!(granted(&mut gate.enter()).is_some());
     }
+
+    #[test]
+    fn a_section_is_deeper_than_its_parent_and_only_its_own_locks_are_for_it_until_it_ends() {
+        let gate = InputGate::new();
+        let outer = granted(&mut gate.enter_section()).expect("free");
+        let section = outer.open_section();
+        let inner = granted(&mut section.enter_section()).expect("inside");
+        let innermost = inner.open_section();
+        let depths = [&gate, &section, &innermost].map(|gate| gate.depth());
+        assert_eq!(depths, [0, 1, 2]);
+        assert!(outer.is_for(&gate) && inner.is_for(&section));
+        assert!(!outer.is_for(&section) && !inner.is_for(&gate));
+        inner.end_section(&innermost);
+        assert!(inner.is_for(&innermost));
+        drop(inner);
+        outer.end_section(&section);
+        assert!(outer.is_for(&section) && outer.is_for(&innermost));
+    }
 }

@@ -237,3 +237,23 @@ pub(super) fn timed_out() -> Error {
     .with_overloaded()
     .with_reset()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SyncFailures;
+
+    #[test]
+    fn failures_are_counted_for_all_who_have_the_files_open_and_forgotten_with_the_last() {
+        let first = SyncFailures::default();
+        let kept = first.downgrade();
+        let second = SyncFailures::upgrade(&kept).expect("the first has it");
+        first.add();
+        second.add();
+        assert_eq!((first.count(), second.count()), (2, 2));
+        drop(first);
+        let third = SyncFailures::upgrade(&kept).expect("the second has it");
+        assert_eq!(third.count(), 2);
+        drop((second, third));
+        assert!(SyncFailures::upgrade(&kept).is_none());
+    }
+}

@@ -430,3 +430,7 @@ pub(super) fn known_part(bounds: &Bounds, last: Option<&Key>) -> (Vec<u8>, End) 
 pub(super) fn footprint(key: &Key, value: Option<&Stored>) -> usize {
     ENTRY_BYTES + key.0.len() + value.map_or(0, |value| value.len())
 }
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

@@ -353,4 +353,19 @@ mod tests {
         assert_eq!(lens(&[half, half, 1]), [2, 1]);
         assert_eq!(lens(&[1, MESSAGE_BYTES_MAX + 1, 1]), [1, 1, 1]);
     }
+
+    #[test]
+    fn an_entry_counts_in_a_message_with_its_key_and_its_value() {
+        let value: super::super::Stored = vec![0; 120 << 10].into();
+        let entries: Vec<_> = (0..128)
+            .map(|number| (Key::from(&*format!("{number:0>2048}")), Rc::clone(&value)))
+            .collect();
+        assert_eq!(puts(&entries).count(), 1); // 15.25 MiB
+        let value: super::super::Stored = vec![0; 127 << 10].into();
+        let larger: Vec<_> = entries
+            .iter()
+            .map(|(key, _)| (key.clone(), Rc::clone(&value)))
+            .collect();
+        assert_eq!(puts(&larger).count(), 2); // 15.875 MiB of values, and 0.25 of keys
+    }
 }

@@ -7,20 +7,19 @@ use std::{
 
 use futures_channel::oneshot;
 
-use super::{Activation, Node, disk::Loss, poll_once};
+use super::{Activation, Node, PATH, disk::Loss};
 use crate::{
     Error, Result, ScheduledTime, Storage,
     alarm::AlarmSink,
     platform::{LocalBoxFuture, WallTime},
-    storage::{Arming, HandlerEnd},
 };
 
 /// 2100-01-01T00:00Z.
-const LATER: i64 = 4_102_444_800_000;
+pub(super) const LATER: i64 = 4_102_444_800_000;
 
 /// A scheduler that writes down what it is asked, and answers when it is told to.
 #[derive(Default)]
-struct Scheduler {
+pub(super) struct Scheduler {
     asked: RefCell<Vec<Option<i64>>>,
     waiting: RefCell<Vec<oneshot::Sender<Result<()>>>>,
     refuses: Cell<bool>,
@@ -48,11 +47,11 @@ impl AlarmSink for Scheduler {
 
 impl Scheduler {
     /// What it was asked since the last time, in milliseconds after [`LATER`].
-    fn asked(&self) -> Vec<Option<i64>> {
+    pub(super) fn asked(&self) -> Vec<Option<i64>> {
         self.asked.take()
     }
 
-    fn answers(&self, answer: &Result<()>) {
+    pub(super) fn answers(&self, answer: &Result<()>) {
         for waiting in self.waiting.take() {
             let _ = waiting.send(answer.clone());
         }
@@ -69,13 +68,13 @@ fn node() -> (Node, Rc<Scheduler>) {
 }
 
 /// Sets the alarm so many milliseconds after [`LATER`], or deletes it.
-fn set(object: &Activation, alarm: Option<i64>) {
+pub(super) fn set(object: &Activation, alarm: Option<i64>) {
     object
         .turn(async |storage| write(&storage, alarm).await)
         .expect("written");
 }
 
-async fn write(storage: &Storage, alarm: Option<i64>) -> Result<()> {
+pub(super) async fn write(storage: &Storage, alarm: Option<i64>) -> Result<()> {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
     match alarm {
         Some(millis) => {
@@ -86,7 +85,7 @@ async fn write(storage: &Storage, alarm: Option<i64>) -> Result<()> {
     }
 }
 
-fn stored(object: &Activation) -> Option<i64> {
+pub(super) fn stored(object: &Activation) -> Option<i64> {
     let stored = object.turn(async |storage| storage.get_alarm().await);
     stored.expect("read").map(|at| at - LATER)
 }
@@ -97,7 +96,7 @@ fn after_power_loss(node: &Node) -> Option<i64> {
 }
 
 /// Settled at `alarm`, with nothing under way.
-fn settled_at(alarm: Option<i64>) -> (Node, Rc<Scheduler>, Activation) {
+pub(super) fn settled_at(alarm: Option<i64>) -> (Node, Rc<Scheduler>, Activation) {
     let (node, scheduler) = node();
     let object = node.open();
     object.put("other", 1);
@@ -276,111 +275,45 @@ fn a_scheduler_that_lost_its_index_is_told_when_the_object_comes_into_memory() {
     assert_eq!(scheduler.asked(), [None; 0], "too early is no harm");
 }
 
-/// Delivers the alarm for so many milliseconds after [`LATER`].
-fn arm(object: &Activation, at: i64) -> Option<Result<Arming>> {
-    let armed = object.whole.arm_alarm(WallTime::from_millis(LATER + at));
-    let armed = poll_once(armed);
-    object.storage.end_turn();
-    armed
-}
-
-/// The handler of the alarm that runs comes to its end.
-fn succeed(object: &Activation) {
+#[test]
+fn a_checkpoint_waits_for_a_commit_that_is_held_back() {
+    let (node, scheduler, object) = settled_at(None);
+    object.storage.wal_bytes_max.set(10_000);
+    let database_bytes = || node.disk.contents(PATH).map(|contents| contents.len());
+    let before = database_bytes();
     object
-        .whole
-        .end_alarm(HandlerEnd::Succeeded)
-        .expect("ended");
-    object.run_to_durable();
-}
-
-#[test]
-fn an_alarm_that_fires_is_held_against_what_is_stored() {
-    let (_node, scheduler, object) = settled_at(Some(5));
-    // Durably another one: the scheduler is told, and nothing runs.
-    assert_eq!(arm(&object, 3), Some(Ok(Arming::Canceled)));
-    assert_eq!(scheduler.asked(), [Some(5)]);
-    // That very one.
-    assert_eq!(arm(&object, 5), Some(Ok(Arming::Runs)));
-    assert_eq!(stored(&object), None, "it counts as gone");
-    object.whole.end_alarm(HandlerEnd::Failed).expect("ended");
-    assert_eq!(stored(&object), Some(5), "it is there again");
-    // A change that nobody was promised yet: the old one may run, and the new one is not deleted with it.
-    object.disk.hold_syncs(true);
-    set(&object, Some(9));
-    assert_eq!(arm(&object, 5), Some(Ok(Arming::Runs)));
-    succeed(&object);
-    assert_eq!(stored(&object), Some(9));
-    // None any more.
-    set(&object, None);
-    object.run_to_durable();
-    scheduler.asked();
-    assert_eq!(arm(&object, 9), Some(Ok(Arming::Canceled)));
-    assert_eq!(scheduler.asked(), [None]);
-}
-
-#[test]
-fn after_a_crash_an_alarm_waits_until_what_is_stored_is_durable() {
-    let (node, _scheduler, object) = settled_at(Some(5));
-    object.crash();
-    node.disk.hold_syncs(true);
-    let object = node.open();
-    assert_eq!(arm(&object, 5), None);
-    object.run_to_durable();
-    assert_eq!(arm(&object, 5), Some(Ok(Arming::Runs)));
-}
-
-#[test]
-fn an_alarm_set_again_to_its_own_time_fires_again_unless_that_is_undone() {
-    let (_node, scheduler, object) = settled_at(Some(5));
-    assert_eq!(arm(&object, 5), Some(Ok(Arming::Runs)));
-    set(&object, Some(5));
-    assert_eq!(scheduler.asked(), [Some(5)], "although nothing changes");
-    succeed(&object);
-    assert_eq!(stored(&object), Some(5));
-    assert_eq!(arm(&object, 5), Some(Ok(Arming::Runs)));
-    let undone = object.turn(async |storage| {
-        storage.transaction_sync(|| {
-            poll_once(write(&storage, Some(5))).expect("it does not suspend")?;
-            Err::<(), _>(Error::from("undone"))
+        .turn(async |storage| {
+            storage.put("long", "x".repeat(40_000)).await?;
+            write(&storage, Some(5)).await
         })
-    });
-    assert!(undone.is_err());
-    succeed(&object);
-    assert_eq!(stored(&object), None);
+        .expect("written");
+    assert_eq!(database_bytes(), before);
+    assert_eq!(after_power_loss(&node), None);
+    scheduler.answers(&Ok(()));
+    object.run_to_durable();
+    assert_eq!(database_bytes(), before, "a later turn does it");
+    object.put("later turn", 1);
+    assert!(database_bytes() > before);
 }
 
 #[test]
-fn a_transaction_that_is_undone_leaves_a_running_alarm_to_be_deleted() {
-    let (_node, _scheduler, object) = settled_at(Some(5));
-    assert_eq!(arm(&object, 5), Some(Ok(Arming::Runs)));
-    let undone: Result<()> = object.turns(async |storage: Storage| {
-        storage
-            .transaction(|txn| async move {
-                txn.delete_alarm().await?;
-                Err(Error::from("undone"))
-            })
-            .await
-    });
-    assert!(undone.is_err());
-    succeed(&object);
-    assert_eq!(stored(&object), None);
-}
-
-#[test]
-fn an_abandoned_alarm_is_deleted_if_it_is_still_that_one() {
-    let (_node, scheduler, object) = settled_at(Some(5));
-    let abandon = |at: i64| {
-        let told = object
-            .whole
-            .abandon_alarm(WallTime::from_millis(LATER + at));
-        poll_once(told).expect("at once").expect("told");
-        object.run_to_durable();
-    };
-    abandon(3);
-    assert_eq!(
-        (stored(&object), scheduler.asked()),
-        (Some(5), vec![Some(5)])
-    );
-    abandon(5);
-    assert_eq!((stored(&object), scheduler.asked()), (None, vec![None]));
+fn a_restore_of_an_earlier_alarm_is_not_on_the_disk_before_the_scheduler_has_it() {
+    let (node, scheduler, object) = settled_at(Some(5));
+    let bookmark = object.bookmark();
+    set(&object, Some(9));
+    object.run_to_durable();
+    object.restore(&bookmark);
+    object.run_to_durable();
+    object.crash();
+    assert_eq!(scheduler.asked(), [Some(9)]);
+    let log = || node.disk.contents(&format!("{PATH}-wal"));
+    let before = log();
+    let object = node.open();
+    assert_eq!(scheduler.asked(), [Some(5)]);
+    assert_eq!(stored(&object), Some(5), "the object goes on at once");
+    assert_eq!(object.reply(), None);
+    assert_eq!(log(), before);
+    scheduler.answers(&Ok(()));
+    assert_eq!(object.reply(), Some(Ok(())));
+    assert_ne!(log(), before);
 }

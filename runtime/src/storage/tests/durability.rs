@@ -2,8 +2,12 @@
 
 use std::{rc::Rc, time::Duration};
 
-use super::{Activation, Loss, Node, PATH, TestDisk, poll_once};
-use crate::{Error, PutOptions, Result};
+use super::{
+    Activation, Node, PATH, TestDisk,
+    disk::{Fault, Loss},
+    poll_once,
+};
+use crate::{Error, PutOptions, Result, storage::Left};
 
 #[test]
 fn a_reply_is_held_until_the_writes_before_it_are_synced() {
@@ -205,6 +209,46 @@ fn after_a_failed_sync_every_call_fails_and_nothing_is_synced_again() {
         ]
     );
     assert_eq!(node.disk.syncs(), syncs);
+}
+
+#[test]
+fn a_sync_that_a_former_activation_left_behind_takes_its_successors_writes_along_when_it_fails() {
+    let node = Node::new();
+    let former = node.open();
+    former.put("k", 1);
+    former.run_to_durable();
+    former.put("k", 2);
+    former.storage.shut_down(Error::from("reset"));
+    let object = node.open();
+    object.put("k", 3);
+    node.disk.fail_at(node.disk.passages() + 1, Fault::Io); // the former one's, since its task is the first
+    let reply = object.reply().expect("the syncs end");
+    assert!(node.disk.fault_happened());
+    let error = reply.expect_err("what the sync of its own says proves nothing");
+    assert!(
+        error
+            .message()
+            .ends_with("another sync of the same file failed meanwhile"),
+        "{error}"
+    );
+    let object = node.open();
+    object.put("k", 4);
+    assert_eq!(object.reply(), Some(Ok(())));
+    let after = node.lose_power(Loss::Everything).open();
+    assert_eq!(after.get("k"), Some(4));
+}
+
+#[test]
+fn an_activation_leaves_its_files_in_doubt_until_everything_it_wrote_is_durable() {
+    let object = Node::new().open();
+    object.disk.hold_syncs(true);
+    object.put("k", 1);
+    object.tasks.run();
+    assert_eq!(object.storage.left(), Left::InDoubt);
+    object.run_to_durable();
+    assert_eq!(object.storage.left(), Left::Durable);
+    object.put("k", 2);
+    assert_eq!(object.storage.left(), Left::InDoubt);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Scenarios of one object's storage, on a disk that forgets.
 
 mod alarm_order;
+mod alarm_runs;
 mod alarms;
 mod damage;
 mod delete_all;
@@ -32,7 +33,7 @@ use futures_util::task::noop_waker_ref;
 use self::disk::{Loss, TestDisk};
 use super::{
     ActivationSetup, ActivationStorage, History, Sections, Storage, StorageBackend, StorageSetup,
-    engine::Engine, object::ObjectStorage,
+    SyncFailures, engine::Engine, object::ObjectStorage,
 };
 use crate::{
     Error, Result,
@@ -43,7 +44,7 @@ use crate::{
 
 const PATH: &str = "objects/Counter/a.sqlite";
 
-/// The time of every turn, in milliseconds since the epoch.
+/// The time of the first turn, in milliseconds since the epoch, and of all others as long as the test does not say otherwise.
 const NOW: i64 = 1_700_000_000_123;
 
 /// How many turns a test's code may take.
@@ -67,6 +68,9 @@ struct Node {
     disk: Rc<TestDisk>,
     tasks: Rc<Tasks>,
     clock: Rc<TestClock>,
+    /// The time of the next turns, in milliseconds since the epoch.
+    now: Rc<Cell<i64>>,
+    sync_failures: SyncFailures,
     delete_all_deletes_alarm: bool,
     wal_bytes_max: u64,
     bytes_max: u64,
@@ -95,6 +99,8 @@ impl Node {
             disk,
             tasks: Rc::default(),
             clock: Rc::default(),
+            now: Rc::new(Cell::new(NOW)),
+            sync_failures: SyncFailures::default(),
             delete_all_deletes_alarm: true,
             wal_bytes_max: crate::storage::WAL_BYTES_MAX,
             bytes_max: crate::storage::OBJECT_BYTES_MAX,
@@ -106,19 +112,20 @@ impl Node {
 
     fn try_open(&self) -> Result<Activation> {
         let gate = OutputGate::new();
+        let now = Rc::clone(&self.now);
         let setup = StorageSetup {
             disk: Rc::clone(&self.disk) as Rc<dyn Disk>,
             clock: Rc::clone(&self.clock) as Rc<dyn Clock>,
             entropy: Rc::new(Ones),
             spawn: Rc::clone(&self.tasks) as Rc<dyn Spawn>,
-            sync_failures: crate::storage::SyncFailures::default(),
+            sync_failures: self.sync_failures.clone(),
             path: PATH.into(),
             object: "Counter/a".into(),
             gate: Rc::clone(&gate),
             left: crate::storage::Left::InDoubt,
             wal_bytes_max: self.wal_bytes_max,
             history: self.history,
-            now: Rc::new(|| WallTime::from_millis(NOW)),
+            now: Rc::new(move || WallTime::from_millis(now.get())),
             delete_all_deletes_alarm: self.delete_all_deletes_alarm,
             bytes_max: self.bytes_max,
             strict: self.strict,
@@ -159,6 +166,7 @@ impl Node {
             strict: self.strict,
             history: self.history,
             clock: Rc::clone(&self.clock),
+            now: Rc::clone(&self.now),
             alarms: Rc::clone(&self.alarms),
             ..Self::with_disk(self.disk.after_power_loss(loss))
         }
