@@ -8,7 +8,7 @@
 //! In: what a caller builds, or what the `server` module read from the wire. Out: the same types, after
 //! `Request::received` and `Response::checked`, which every hop to or from an object goes through.
 //!
-//! Deliberately absent: streams, form data, sockets, `cf` properties and CORS helpers.
+//! Deliberately absent: streams, form data, `cf` properties and CORS helpers.
 
 mod headers;
 mod init;

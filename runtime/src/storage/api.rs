@@ -186,8 +186,9 @@ impl Storage {
     /// Deletes everything: keys, SQL tables, and the alarm, unless the node keeps to a compatibility date before 2026-02-24 (DEL-2).
     ///
     /// All of it or nothing, together with what the turn writes afterwards. What the turn wrote *before* is gone in either case
-    /// (DEL-6). Open cursors end. Always confirmed. Only after this the object takes no storage any more: deleting each key leaves the
-    /// runtime's own tables (GEN-5).
+    /// (DEL-6). Open cursors end. Always confirmed. Only after this nothing is stored any more: deleting each key leaves the
+    /// runtime's own tables (GEN-5). The object's files stay, with their length, for the next writes; and [`History`](crate::History) keeps former states for as long
+    /// as it is set to.
     ///
     /// # Errors
     /// `Cannot call deleteAll() within a transaction`; or if the storage is broken or shut down.
