@@ -58,6 +58,30 @@ pub enum StartError {
         /// The name.
         binding: String,
     },
+    /// Two classes of one name: their objects would have the same ids and files.
+    #[error(
+        "{first} and {second} are bound to two classes of the name {class}, whose objects would be the same: rename one of them"
+    )]
+    DuplicateClass {
+        /// The name of both.
+        class: String,
+        /// A binding of the one.
+        first: String,
+        /// A binding of the other.
+        second: String,
+    },
+    /// One class on two storage backends.
+    #[error(
+        "{first} and {second} bind the class {class} with different storage backends: choose one"
+    )]
+    DifferentBackends {
+        /// The class.
+        class: String,
+        /// A binding with the one.
+        first: String,
+        /// A binding with the other.
+        second: String,
+    },
     /// What should be a compatibility date is none.
     #[error("compatibility date {found:?} is no date: write it as YYYY-MM-DD")]
     CompatibilityDate {

@@ -1,6 +1,6 @@
 //! A node: one process that owns objects, their files and their activations.
 //!
-//! [`compatibility`] says which behaviour it shows, [`folder`] what is stored in its data folder beside the objects; [`router`] finds the
+//! [`compatibility`] says which behaviour it shows, [`folder`] what is stored in its data folder beside the objects, [`served`] which classes go together; [`router`] finds the
 //! one activation of an object, also for its alarm ([`alarms`]); [`overload`] says when too much waits for it, [`sweep`] throws out what nobody calls
 //! and cannot sleep, [`update`] gives objects new code, [`stored`] looks into those that sleep. [`limits`] are the settings of all that, [`outside`]
 //! what can be done to a node by hand.
@@ -12,11 +12,13 @@ mod limits;
 mod outside;
 mod overload;
 mod router;
+mod served;
 mod stored;
 mod sweep;
 mod update;
 
 use std::{
+    any::TypeId,
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -32,7 +34,7 @@ pub use stored::StoredObject;
 pub(crate) use update::code_updated;
 pub use update::{CodeUpdate, UpdateError};
 
-use self::{folder::Folder, limits::Limits, outside::Next, router::Router};
+use self::{folder::Folder, limits::Limits, outside::Next, router::Router, served::Served};
 use crate::{
     DurableObject, Env, Error, Result,
     alarm::Scheduler,
@@ -87,14 +89,6 @@ pub struct NodeBuilder {
 
 /// How many counts of nobody's may lie about before they are tidied up.
 const FORGOTTEN_COUNTS_MAX: usize = 1024;
-
-/// One class that a node serves.
-#[derive(Clone)]
-struct Served {
-    binding: String,
-    class: Rc<dyn Class>,
-    backend: StorageBackend,
-}
 
 /// A running node. Dropping the last handle of it ends it: nothing that was not durable is waited for.
 #[derive(Clone)]
@@ -174,7 +168,12 @@ impl NodeBuilder {
         binding: impl Into<String>,
         backend: StorageBackend,
     ) -> Self {
-        self.class_on(binding, Rc::new(RustClass::<T>::new()), backend)
+        self.serve(Served {
+            binding: binding.into(),
+            class: Rc::new(RustClass::<T>::new()),
+            rust_type: Some(TypeId::of::<T>()),
+            backend,
+        })
     }
 
     /// Serves objects of a class of any engine under `binding`, each with a SQLite database of its own.
@@ -186,20 +185,25 @@ impl NodeBuilder {
     /// Serves objects of a class of any engine under `binding`, on a storage backend of choice.
     #[must_use]
     pub fn class_on(
-        mut self,
+        self,
         binding: impl Into<String>,
         class: Rc<dyn Class>,
         backend: StorageBackend,
     ) -> Self {
-        self.classes.push(Served {
+        self.serve(Served {
             binding: binding.into(),
             class,
+            rust_type: None,
             backend,
-        });
+        })
+    }
+
+    fn serve(mut self, served: Served) -> Self {
+        self.classes.push(served);
         self
     }
 
-    /// Serves the class of `T`'s name by `T` from now on, under the same binding and on the same storage: another version of its code, for
+    /// Serves the class of `T`'s name by `T` from now on, under the same bindings and on the same storage: another version of its code, for
     /// [`Node::update_code`].
     ///
     /// # Panics
@@ -207,11 +211,19 @@ impl NodeBuilder {
     #[must_use]
     pub fn with_code_of<T: DurableObject + ObjectClass>(mut self) -> Self {
         let name = T::CLASS_NAME;
-        let mut classes = self.classes.iter_mut();
-        let served = classes
-            .find(|served| served.class.name() == name)
-            .unwrap_or_else(|| panic!("no class `{name}` is served whose code could be another"));
-        served.class = Rc::new(RustClass::<T>::new());
+        let class: Rc<dyn Class> = Rc::new(RustClass::<T>::new());
+        let mut is_served = false;
+        for served in &mut self.classes {
+            if served.class.name() == name {
+                is_served = true;
+                served.class = Rc::clone(&class);
+                served.rust_type = Some(TypeId::of::<T>());
+            }
+        }
+        assert!(
+            is_served,
+            "no class `{name}` is served whose code could be another"
+        );
         self
     }
 
@@ -275,7 +287,8 @@ impl NodeBuilder {
     /// Starts the node on its platform: reads its data folder, or makes it. Objects start when they are called, or when their alarm is due.
     ///
     /// # Errors
-    /// The folder belongs to another version, is damaged or cannot be used; two bindings have one name; the compatibility date is none or a
+    /// The folder belongs to another version, is damaged or cannot be used; two bindings have one name, or bind two classes of one name, or one class with two
+    /// storage backends; the compatibility date is none or a
     /// flag is unknown; the index of alarms is damaged. Nothing is changed then.
     ///
     /// # Panics
@@ -285,6 +298,7 @@ impl NodeBuilder {
             self.compatibility_date.as_deref(),
             &self.compatibility_flags,
         )?;
+        served::check(&self.classes)?;
         let disk = &*platform.disk;
         let (mut folder, restarted) = Folder::read(disk)?;
         let namespaces_before = folder.namespace_count();
@@ -294,18 +308,13 @@ impl NodeBuilder {
             binding,
             class,
             backend,
+            ..
         } in self.classes
         {
             let unique_key =
                 folder.unique_key(class.name(), || format!("{}-{}", self.worker, class.name()));
             let namespace = Namespace::new(class.name(), &unique_key);
-            if bindings
-                .namespaces
-                .insert(binding.clone(), Rc::new(namespace))
-                .is_some()
-            {
-                return Err(StartError::DuplicateBinding { binding });
-            }
+            bindings.namespaces.insert(binding, Rc::new(namespace));
             classes.insert(class.name().to_owned(), (class, backend));
         }
         let tail_bytes_max = usize::try_from(self.wal_bytes_max / ALARM_INDEX_PART);

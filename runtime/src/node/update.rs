@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, fmt, rc::Rc, time::Duration};
 
-use super::{Node, NodeBuilder, NodeContext, Served};
+use super::{
+    Node, NodeBuilder, NodeContext,
+    served::{self, Served},
+};
 use crate::Error;
 
 /// How long a deferred update may be put off at most.
@@ -41,6 +44,12 @@ pub enum UpdateError {
         /// What it would be bound to.
         after: String,
     },
+    /// Two bindings of the new version contradict each other.
+    #[error("{why}")]
+    Contradiction {
+        /// Which, and how: as when a node starts.
+        why: String,
+    },
     /// The delay is longer than a day.
     #[error("an update can be put off for a day at most, and not for {max_delay:?}")]
     DelayTooLong {
@@ -58,7 +67,7 @@ impl Node {
     /// way the first delay that ends brings the latest version.
     ///
     /// # Errors
-    /// The bindings differ, or the delay is too long.
+    /// The bindings differ or contradict each other, or the delay is too long.
     ///
     /// # Example
     /// ```no_run
@@ -82,6 +91,9 @@ impl Node {
             return Err(UpdateError::DelayTooLong { max_delay });
         }
         let node = &self.context;
+        served::check(&serves.classes).map_err(|error| UpdateError::Contradiction {
+            why: error.to_string(),
+        })?;
         node.check_same_bindings(&serves.classes)?;
         {
             let mut classes = node.classes.borrow_mut();
