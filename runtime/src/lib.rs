@@ -81,6 +81,9 @@ mod websocket;
 #[doc(inline)]
 pub use dormouse_macros::{durable_object, rpc};
 
+/// What [`Request::url`], [`Response::redirect`] and [`WebSocket::connect`] speak of.
+pub use url::Url;
+
 pub use crate::{
     activation::{
         delay::Delay,

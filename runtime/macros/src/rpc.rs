@@ -120,7 +120,9 @@ impl Block {
             object, name, cfgs, ..
         } = self;
         let stub = format_ident!("{name}Stub");
-        let about = format!("A stub for a `{name}`, with a method for each that can be called.");
+        let about = format!(
+            "A stub for a `{name}`, with a method for each that can be called, and with all that a `Stub` has."
+        );
         let methods = self
             .methods
             .iter()
@@ -143,6 +145,16 @@ impl Block {
             #[automatically_derived]
             impl #dormouse::Rpc for #object {
                 type Stub = #stub;
+            }
+
+            #(#cfgs)*
+            #[automatically_derived]
+            impl ::core::ops::Deref for #stub {
+                type Target = #dormouse::Stub;
+
+                fn deref(&self) -> &#dormouse::Stub {
+                    &self.0
+                }
             }
 
             #(#cfgs)*

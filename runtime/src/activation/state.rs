@@ -1,6 +1,7 @@
 //! What an object's code is given: its [`State`], and the time. Its timers are in [`delay`](super::delay).
 
 use std::{
+    convert::Infallible,
     fmt,
     future::Future,
     panic::Location,
@@ -129,33 +130,33 @@ impl State {
         }
     }
 
-    /// Resets the object: nothing uncommitted survives, every call in flight fails with `reason` (E-6). The code that calls this
-    /// does not go on: the future never completes.
+    /// Resets the object, at once: nothing uncommitted survives, every call in flight fails with `reason` (E-6). Code that awaits what this gives does not go
+    /// on: it never completes. Code that cannot wait, because it is no `async` code, has to return; whatever it does until then, the storage fails it.
     ///
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
-    pub async fn abort(&self, reason: Option<&str>) -> std::convert::Infallible {
+    pub fn abort(&self, reason: Option<&str>) -> impl Future<Output = Infallible> + use<> {
         let text = reason.unwrap_or(ABORTED);
         self.activation()
             .reset_by_code(Error::from(text).with_reset());
-        std::future::pending().await
+        std::future::pending()
     }
 
     /// [`abort`](Self::abort) with options.
     ///
     /// # Panics
     /// If the activation has ended; its code does not run any more then.
-    pub async fn abort_with_options(
+    pub fn abort_with_options(
         &self,
         reason: Option<&str>,
         options: AbortOptions,
-    ) -> std::convert::Infallible {
+    ) -> impl Future<Output = Infallible> + use<> {
         if options.retry_alarm == Some(false) {
             let text = reason.unwrap_or(ABORTED);
             self.activation()
                 .abort_without_retry(Error::from(text).with_reset());
         }
-        self.abort(reason).await
+        self.abort(reason)
     }
 
     pub(crate) fn activation(&self) -> Rc<Activation> {

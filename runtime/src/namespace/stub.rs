@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::Future,
     marker::PhantomData,
+    ops::Deref,
     panic::Location,
     pin::Pin,
     rc::Rc,
@@ -58,8 +59,8 @@ pub struct Stub {
 
 /// A type whose methods can be called remotely: it has an `#[rpc]` block, which made its typed stub.
 pub trait Rpc {
-    /// The typed stub, with a method for each of the block's.
-    type Stub: From<Stub>;
+    /// The typed stub, with a method for each of the block's. It is the same stub: calls of methods and requests keep their order (ST-6).
+    type Stub: From<Stub> + Deref<Target = Stub>;
 }
 
 impl Stub {
@@ -81,7 +82,7 @@ impl Stub {
         self.address.id.name()
     }
 
-    /// This stub with the methods of `T`'s `#[rpc]` block.
+    /// This stub with the methods of `T`'s `#[rpc]` block. What a stub has besides is still there, unless a method of the block has the same name.
     pub fn typed<T: Rpc>(self) -> T::Stub {
         T::Stub::from(self)
     }

@@ -1,9 +1,10 @@
 //! Ids and names: which object is meant, and what the object itself knows of its name.
 
 use dormouse::{
-    DurableObject, Env, Error, NodeBuilder, ObjectNamespace, Result, State, Stub, durable_object,
-    rpc,
+    DurableObject, Env, Error, NodeBuilder, ObjectNamespace, Result, State, StorageBackend, Stub,
+    durable_object, rpc,
 };
+use dormouse_sim::{Seed, run_on_a_machine};
 use serde::{Deserialize, Serialize};
 
 use super::{Bench, error_of, on_both, serving};
@@ -254,6 +255,82 @@ fn jurisdictions_are_namespaces_of_their_own() {
         assert_eq!(
             error_of(people.unique_id_with_jurisdiction("mars")),
             "TypeError: newUniqueId called with an unsupported jurisdiction: \"mars\""
+        );
+    });
+}
+
+/// A class of its own that has the name of another one.
+mod elsewhere {
+    use dormouse::{DurableObject, Env, State, durable_object};
+
+    #[durable_object]
+    pub struct Person;
+
+    impl DurableObject for Person {
+        fn new(_: State, _: Env) -> Self {
+            Self
+        }
+    }
+}
+
+fn why_it_does_not_start(serves: NodeBuilder) -> String {
+    let (told, why) = std::sync::mpsc::channel();
+    run_on_a_machine(Seed(0), move |platform| async move {
+        let refused = serves.start(platform.clone()).map(drop);
+        told.send(refused.map_err(|error| error.to_string()))
+            .expect("somebody asks");
+        let files = platform.disk.list("").expect("a disk in order");
+        assert_eq!(files, [""; 0], "nothing was made");
+    });
+    why.recv()
+        .expect("it was told")
+        .expect_err("it does not start")
+}
+
+#[test]
+fn what_would_share_its_objects_by_mistake_does_not_start() {
+    // (MG-7)
+    assert_eq!(
+        why_it_does_not_start(people().object::<Stranger>("Person")),
+        "Person assigned to multiple Durable Object bindings"
+    );
+    assert_eq!(
+        why_it_does_not_start(people().object::<elsewhere::Person>("OTHER")),
+        "Person and OTHER are bound to two classes of the name Person, whose objects would be the same: rename one of them"
+    );
+    assert_eq!(
+        why_it_does_not_start(people().object_on::<Person>("OTHER", StorageBackend::KeyValue)),
+        "Person and OTHER bind the class Person with different storage backends: choose one"
+    );
+}
+
+#[test]
+fn two_bindings_of_one_class_reach_the_same_objects() {
+    on_both(&people().object::<Person>("ALSO"), |bench| async move {
+        let also = bench
+            .node
+            .env()
+            .durable_object("ALSO")
+            .expect("it is served");
+        let ada = also.get_by_name("ada").expect("a name is enough");
+        let same = bench.people().get_by_name("ada").expect("a name is enough");
+        assert_eq!(ada.id().to_string(), same.id().to_string());
+        assert_eq!(name_seen_inside(ada).await, Ok(Some("ada".to_owned())));
+    });
+}
+
+#[test]
+fn a_typed_stub_is_a_stub_all_the_same() {
+    // (ST-1)
+    on_both(&people(), |bench| async move {
+        let ada = bench.people().get_by_name("ada").expect("a name is enough");
+        let ada = ada.typed::<Person>();
+        assert_eq!(ada.name(), Some("ada"));
+        let (called, fetched) = (ada.whoami(), ada.fetch_with_str("http://ada/"));
+        assert_eq!(called.await.expect("it answers").id, ada.id().to_string());
+        assert_eq!(
+            error_of(fetched.await),
+            "Error: Handler does not export a fetch() function. [remote]"
         );
     });
 }

@@ -52,6 +52,15 @@ impl Mortal {
         note("the one who aborted goes on");
     }
 
+    /// An abort in code that cannot wait.
+    pub fn abort_without_waiting(&self) -> Result<()> {
+        self.state.storage().kv().put("after the abort", 1)?;
+        drop(self.state.abort(Some("no time")));
+        let refused = self.state.storage().kv().put("after the abort", 2);
+        note(format!("{refused:?}"));
+        Ok(())
+    }
+
     pub async fn sleep(&self) -> String {
         note("sleeper begins");
         Delay::from(ms(400)).await;
@@ -118,6 +127,19 @@ fn a_panic_after_a_wait_is_a_reset_too() {
         assert!(error.message().contains("later"), "{error:?}");
         assert!(error.durable_object_reset(), "{error:?}");
         assert_eq!(bench.stub::<Mortal>("a").count().await, Ok(1));
+    });
+}
+
+#[test]
+fn an_abort_is_one_even_if_nobody_awaits_it() {
+    // (E-6)
+    on_both(&serving::<Mortal>(), |bench| async move {
+        let aborted = bench.stub::<Mortal>("a").abort_without_waiting().await;
+        assert_eq!(error_of(aborted), "Error: no time [durable_object_reset]");
+        let refused = noted().pop().expect("it went on until it returned");
+        assert!(refused.contains("no time"), "{refused}");
+        let keys = bench.stub::<Mortal>("a").keys().await;
+        assert_eq!(keys, Ok(vec![]), "its turn is not committed");
     });
 }
 
