@@ -151,7 +151,8 @@ impl DurableObject for Dialer {
 
     async fn fetch(&self, _: Request) -> Result<Response> {
         let url = Url::parse(&format!("ws://{ADDRESS}/?username=dialer"))?;
-        let socket = WebSocket::connect(url).await?;
+        let socket = WebSocket::connect(url.clone()).await?;
+        assert_eq!((socket.url(), socket.protocol()), (Some(url.as_str()), ""));
         let refused = self.state.try_accept_web_socket(&socket);
         assert!(refused.is_err(), "it never hibernates (W-1)");
         socket.accept()?;

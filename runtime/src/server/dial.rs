@@ -14,7 +14,7 @@ use crate::{
     activation::turn::Turn,
     instrument::point,
     platform::{Platform, SocketEnd, Stream},
-    websocket::connection::Connection,
+    websocket::connection::{Connection, Dialed},
 };
 
 /// How long the answer to a handshake may be, without what follows it, in bytes.
@@ -71,13 +71,26 @@ impl WebSocket {
         if !accepts(&answer, &key) {
             return Err(Error::from("server did not accept")); // exact text of workers-rs
         }
-        Ok(held(&platform, &label, stream, read))
+        let dialed = Dialed {
+            url: url.into(),
+            protocol: header(&answer, "sec-websocket-protocol")
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        Ok(held(&platform, &label, stream, read, dialed))
     }
 }
 
 /// One end for the object; the other one is passed on to the stream.
-fn held(platform: &Platform, label: &str, stream: Box<dyn Stream>, read: Vec<u8>) -> WebSocket {
+fn held(
+    platform: &Platform,
+    label: &str,
+    stream: Box<dyn Stream>,
+    read: Vec<u8>,
+    dialed: Dialed,
+) -> WebSocket {
     let connection = Connection::new(platform.links.open_socket(label), &platform.spawn);
+    connection.leads_to(dialed);
     connection.reach(SocketEnd::Far, label, Rc::clone(&platform.spawn));
     connection.hold(SocketEnd::Far); // at once: the object must not find it free (W-1)
     let upgraded = Upgraded {
@@ -157,17 +170,19 @@ async fn read_answer(stream: &mut dyn Stream) -> io::Result<(String, Vec<u8>)> {
 
 /// Status 101, and the proof that our key was read (RFC 6455, 4.1).
 fn accepts(answer: &str, key: &str) -> bool {
-    let mut lines = answer.split("\r\n");
-    let status = lines.next().unwrap_or_default();
+    let status = answer.split("\r\n").next().unwrap_or_default();
     let upgrades = status.split(' ').nth(1) == Some("101");
-    let expected = socket::accept_of(key);
-    let proves = lines.any(|line| {
-        let header = line.split_once(':');
-        header.is_some_and(|(name, value)| {
-            name.eq_ignore_ascii_case("sec-websocket-accept") && value.trim() == expected
-        })
+    upgrades && header(answer, "sec-websocket-accept") == Some(&socket::accept_of(key))
+}
+
+/// The value of the first header of this name, which is given in small letters.
+fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let headers = answer.split("\r\n").skip(1);
+    let mut named = headers.filter_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        found.eq_ignore_ascii_case(name).then(|| value.trim())
     });
-    upgrades && proves
+    named.next()
 }
 
 #[cfg(test)]
@@ -209,5 +224,13 @@ mod tests {
             &answer("200", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
             key
         ));
+    }
+
+    #[test]
+    fn the_protocol_that_the_server_chose_is_read_from_its_answer() {
+        let answer =
+            "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nSEC-WebSocket-Protocol: chat.v2 \r\n\r\n";
+        assert_eq!(header(answer, "sec-websocket-protocol"), Some("chat.v2"));
+        assert_eq!(header(answer, "sec-websocket-extensions"), None);
     }
 }

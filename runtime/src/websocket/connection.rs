@@ -4,7 +4,7 @@
 //! carried away. An end belongs to one holder at a time: handing it over makes every handle that was there before worthless.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::VecDeque,
     rc::{Rc, Weak},
     task::Waker,
@@ -26,8 +26,17 @@ pub(crate) struct Connection {
     pub(super) link: Rc<dyn SocketLink>,
     /// Both ends have a holder. Until then what is sent waits.
     pub(super) reached: Cell<bool>,
+    /// Where it leads to, if this code opened it; for its near end.
+    dialed: OnceCell<Dialed>,
     near: End,
     far: End,
+}
+
+/// What is known of a connection to a server outside.
+pub(crate) struct Dialed {
+    pub(crate) url: String,
+    /// The protocol that the server chose; empty if none.
+    pub(crate) protocol: String,
 }
 
 /// One end, as its holder sees it.
@@ -175,6 +184,7 @@ impl Connection {
         Rc::new(Self {
             link,
             reached: Cell::new(false),
+            dialed: OnceCell::new(),
             near: end(),
             far: end(),
         })
@@ -190,6 +200,20 @@ impl Connection {
             SocketEnd::Near => &self.near,
             SocketEnd::Far => &self.far,
         }
+    }
+
+    /// It leads to a server outside.
+    #[cfg_attr(
+        not(feature = "server"),
+        allow(dead_code, reason = "only the dialler can open one")
+    )]
+    pub(crate) fn leads_to(&self, dialed: Dialed) {
+        let _ = self.dialed.set(dialed); // it is opened once
+    }
+
+    /// What the holder of the end `at` knows of the server at the other end, if that is one.
+    pub(super) fn dialed(&self, at: SocketEnd) -> Option<&Dialed> {
+        self.dialed.get().filter(|_| at == SocketEnd::Near)
     }
 
     /// The end `at` changes hands; the number of the new handle.

@@ -322,12 +322,15 @@ impl WebSocket {
 
     /// The URL of a socket that this code opened itself; `None` for one half of a pair.
     pub fn url(&self) -> Option<&str> {
-        None
+        let dialed = self.0.connection.dialed(self.0.at);
+        dialed.map(|dialed| dialed.url.as_str())
     }
 
-    /// The protocol that both ends agreed on: none, for one half of a pair, whatever the response's headers say.
-    pub fn protocol(&self) -> &'static str {
-        ""
+    /// The protocol that both ends agreed on, if this code opened the socket itself and there is one; empty for one half of a pair, whatever the response's
+    /// headers say.
+    pub fn protocol(&self) -> &str {
+        let dialed = self.0.connection.dialed(self.0.at);
+        dialed.map_or("", |dialed| &dialed.protocol)
     }
 
     /// The extensions in use: none.
