@@ -140,7 +140,9 @@ impl Activation {
 
 /// What the code of an instance that is no more sees when it reaches for its storage (lifecycle 4.4).
 pub(super) fn superseded() -> Error {
-    Error::from("Durable Object storage is no longer accessible.").with_retryable()
+    Error::from("Durable Object storage is no longer accessible.")
+        .with_retryable()
+        .with_reset()
 }
 
 /// What callers of an instance see that was shut down under them (lifecycle 4.4).

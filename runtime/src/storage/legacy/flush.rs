@@ -286,7 +286,7 @@ impl LegacyStorage {
         })
     }
 
-    /// The error with which the object is reset (LK-11, LK-24).
+    /// The error with which the object is reset (LK-11, LK-24, lifecycle 4.4).
     pub(super) fn write_failed(&self, failure: Failure, what: &str) -> Error {
         let reference = self.reference();
         point!(
@@ -296,12 +296,14 @@ impl LegacyStorage {
             reason = &*failure.to_string(),
             reference = &*reference
         );
+        let internal = Error::from(format!(
+            "Internal error in Durable Object storage {what} caused object to be reset; reference = {reference}"
+        ))
+        .with_reset();
         match failure {
             Failure::Refused(error) => error.with_reset(),
-            Failure::Disconnected | Failure::Internal(_) => Error::from(format!(
-                "Internal error in Durable Object storage {what} caused object to be reset; reference = {reference}"
-            ))
-            .with_reset(),
+            Failure::Disconnected => internal.with_retryable(),
+            Failure::Internal(_) => internal,
         }
     }
 }

@@ -75,12 +75,13 @@ pub(in crate::storage) fn check_pairs(pairs: usize) -> Result<()> {
     )))
 }
 
-/// What to do when the cache overflows (LK-40).
+/// What becomes of the object when the cache overflows (LK-40, lifecycle 4.4).
 pub(super) fn memory_exceeded() -> Error {
     Error::from(
         "Durable Object's isolate exceeded its memory limit due to overflowing the storage cache. This could be due to writing too many \
          values to storage without stopping to wait for writes to complete, or due to reading too many values in a single operation \
          (e.g. a large list()). All objects in the isolate were reset.",
     )
+    .with_overloaded()
     .with_reset()
 }

@@ -141,7 +141,7 @@ fn a_failed_flush_breaks_the_gate_and_its_writes_do_not_come_back() {
         "Internal error in Durable Object storage write caused object to be reset"
     );
     assert_eq!(reference.len(), 24);
-    assert!(error.durable_object_reset());
+    assert!(error.durable_object_reset() && !error.retryable());
     node.disk.fill_up(false);
     node.links.take_calls();
     object.put("later", "v");
@@ -382,6 +382,7 @@ fn a_lost_connection_is_retried_four_times_at_once_and_the_fifth_loss_breaks_the
                     ),
                     "{error}"
                 );
+                assert!(error.durable_object_reset() && error.retryable());
                 assert_eq!(node.links.take_calls().len(), 5);
                 let applied = usize::from(leg == Leg::Reply);
                 assert_eq!(node.durable().0.len(), applied, "a loss may hide a success");
