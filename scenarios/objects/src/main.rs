@@ -12,6 +12,7 @@ use dormouse::{
     platform::{Platform, real},
     server::{self, FetchHandler},
 };
+use futures_util::future::{Either, select};
 
 /// Serves Durable Objects over HTTP from a data folder.
 #[derive(Debug, Parser)]
@@ -103,10 +104,24 @@ async fn forward(env: &Env, mut request: Request) -> Result<Response> {
         .await
 }
 
-/// Completes at the first Ctrl-C.
+/// Completes at the first Ctrl-C, or when a service manager ends the process.
 async fn interrupted() {
-    let signal = pin!(tokio::signal::ctrl_c());
-    if signal.await.is_err() {
-        std::future::pending::<()>().await; // there are no signals here: it runs until it is killed
+    let (interrupt, terminate) = (pin!(tokio::signal::ctrl_c()), pin!(terminated()));
+    if let Either::Left((Err(_), terminate)) = select(interrupt, terminate).await {
+        terminate.await; // there is no Ctrl-C here
     }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await, // it runs until it is killed
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
 }

@@ -67,6 +67,20 @@ fn a_count_survives_the_process() {
     server.kill();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_service_manager_ends_the_process_in_good_order() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let mut server = Server::start(data.path());
+    let asked = ask(&server.address, "POST", "/COUNTER/global/increment");
+    assert_eq!(number(asked.expect("it answers")), 1);
+    let pid = server.process.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(told.expect("there is a kill").success());
+    let end = server.process.wait().expect("it ends");
+    assert!(end.success(), "{end}: it was not ended by the signal");
+}
+
 #[test]
 fn every_bundled_object_answers() {
     let data = tempfile::tempdir().expect("a temporary folder");
