@@ -251,3 +251,13 @@ fn a_wall_clock_that_jumps_is_noticed_within_a_minute_and_an_alarm_never_leaves_
     assert_eq!(world.at(14_999), NONE);
     assert_eq!(world.at(15_000), ["a"]);
 }
+
+#[test]
+fn the_last_alarm_can_leave_once_more_and_before_the_first_there_is_none() {
+    let world = World::new();
+    assert!(!world.scheduler.deliver_last_again());
+    world.set("a", Some(1_000));
+    assert_eq!(world.at(1_000), ["a"]);
+    assert!(world.scheduler.deliver_last_again());
+    assert_eq!(world.at(1_001), ["a"]);
+}

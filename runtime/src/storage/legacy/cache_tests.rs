@@ -51,3 +51,27 @@ fn known_stretches_are_forgotten_when_all_is_too_much_and_they_are_a_quarter_of_
     cache.evict(NOW);
     assert_eq!((cache.known.bytes(), cache.entries.len()), (0, 2));
 }
+
+#[test]
+fn a_list_is_known_if_stretches_and_single_entries_make_up_its_range() {
+    let mut cache = Cache::new(NOW);
+    cache.known.insert(b"a", Some(b"c".to_vec()), NOW);
+    cache.insert_clean("c".into(), Some(zeros(1)), NOW);
+    cache.known.insert(b"c\0", Some(b"e".to_vec()), NOW);
+    for reverse in [false, true] {
+        let mut known_up_to = |end: &str| {
+            let bounds = Bounds {
+                start: b"b".to_vec(),
+                end: Some(end.into()),
+                reverse,
+                limit: None,
+            };
+            match cache.list(&bounds, NOW) {
+                Listed::Known(entries) => Some(entries.len()),
+                Listed::Partly(_) => None,
+            }
+        };
+        assert_eq!(known_up_to("d"), Some(1));
+        assert_eq!(known_up_to("f"), None);
+    }
+}
