@@ -2,7 +2,9 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use dormouse::{Delay, DurableObject, Env, Error, Result, State, durable_object, rpc};
+use dormouse::{
+    Delay, DurableObject, Env, Error, Result, State, StorageBackend, durable_object, rpc,
+};
 use dormouse_scenarios::mailbox;
 use dormouse_sim::{Detail, FaultKind, Faults, Run, Scenario};
 use proptest::prelude::*;
@@ -459,4 +461,44 @@ fn a_delete_all_of_the_legacy_backend_can_fail_half_way() {
         letters > 0 && letters < 300,
         "{letters} of 300 are left: {story}"
     );
+}
+
+/// Three counts on the legacy backend, a second apart, with these faults: how often the fault bit, and how many reads reached the service.
+fn reads_with(faults: &[Value]) -> (u64, usize) {
+    let steps = [0, LATER, LATER].map(|pause| json!({"pause": pause, "op": "Count"}));
+    let plan = json!({
+        "format": 1,
+        "suite": "tally",
+        "seed": 7,
+        "clients": [steps],
+        "faults": faults,
+        "heal_at": 60_000,
+    });
+    let suite = Scenario::new("tally")
+        .object_on::<first::Tally>("TALLY", StorageBackend::KeyValue)
+        .clients(1)
+        .workload(Just(Op::Count), 1..=1)
+        .step(|client, op| client.stub::<first::Tally>("TALLY", "t").carry_out(op))
+        .into_suite();
+    let run = suite
+        .run_plan(&plan.to_string(), Detail::Full)
+        .expect("it is a plan");
+    let texts = run.texts.as_ref().expect("it was asked for");
+    assert_eq!(run.violation, None, "{}", texts.story);
+    for answer in ["<- (1, 1, 1)", "<- (1, 2, 2)", "<- (1, 3, 3)"] {
+        assert!(texts.story.contains(answer), "{}", texts.story);
+    }
+    let reads = texts.entries.iter().filter(|entry| entry.name == "kv_read");
+    (run.effects.of(FaultKind::ForgetCache), reads.count())
+}
+
+#[test]
+fn a_cache_of_the_legacy_backend_that_forgets_asks_again_and_nobody_notices() {
+    assert_eq!(reads_with(&[]), (0, 1), "the cache knows what was written");
+    let once = at("forget_cache", 500, 0);
+    assert_eq!(reads_with(std::slice::from_ref(&once)), (1, 2));
+    let twice = [once, at("forget_cache", 1_500, 0)];
+    assert_eq!(reads_with(&twice), (2, 3));
+    let again = [at("forget_cache", 500, 0), at("forget_cache", 600, 0)];
+    assert_eq!(reads_with(&again), (1, 2), "there is nothing to forget");
 }

@@ -363,7 +363,11 @@ where
             self.next_code = Some(self.updates.iter().fold(next, |next, update| update(next)));
         }
         if !self.points.contains(&KEY_VALUE_POINTS[0]) {
-            self.faults = self.faults.without(FaultKind::FailKvBatch); // nothing could meet it
+            // Nothing could meet them.
+            self.faults = self
+                .faults
+                .without(FaultKind::FailKvBatch)
+                .without(FaultKind::ForgetCache);
         }
         let (op, calls) = self.workload.clone().expect("a scenario has a workload");
         assert!(self.step.is_some(), "a scenario has a step");

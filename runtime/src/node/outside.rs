@@ -48,6 +48,16 @@ impl Node {
         activations.len()
     }
 
+    /// Drops from the caches of the legacy key-value storage what the service has as well, as it may happen between any two turns; returns from how many. It never
+    /// changes what a call gives, only whether it has to wait (LK-15).
+    pub fn forget_cached(&self) -> usize {
+        let activations = self.context.router.activations();
+        let forgot = activations
+            .iter()
+            .filter(|activation| activation.storage.forget_cached());
+        forgot.count()
+    }
+
     /// Lets the next `count` exceptions that leave a handler reset their objects, when their callers have been told (lifecycle 4.2).
     pub fn reset_after_exceptions(&self, count: u32) {
         self.context.next.exceptions_reset.set(count);

@@ -116,6 +116,14 @@ impl ActivationStorage {
         }
     }
 
+    /// Drops from the cache, if there is one, what is stored as well; returns whether there was anything.
+    pub(crate) fn forget_cached(&self) -> bool {
+        match &self.engine {
+            Engine::Sqlite(_) => false,
+            Engine::Legacy(legacy) => legacy.forget_clean(),
+        }
+    }
+
     /// If too much waits to be written: completes when no more than that does. Until then no code of the object may run (LK-14).
     pub(crate) fn backpressure(&self) -> Option<LocalBoxFuture<'static, Result<()>>> {
         match &self.engine {

@@ -50,6 +50,8 @@ pub enum FaultKind {
     DiskFull,
     /// The next write of the legacy storage service fails: a batch is not applied, or a `delete_all` ends half-way.
     FailKvBatch,
+    /// The caches of the legacy backend drop what their service has as well, as soon as no code is running: the next reads have to wait.
+    ForgetCache,
     /// The next calls are refused, as by an object with too much waiting for it.
     Refuse,
     /// A client does not wait for the answer to its next call any longer; the call may run all the same.
@@ -74,7 +76,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::ProcessCrash,
         Self::PowerLoss,
         Self::Hibernate,
@@ -92,6 +94,7 @@ impl FaultKind {
         Self::WriteError,
         Self::DiskFull,
         Self::FailKvBatch,
+        Self::ForgetCache,
         Self::Refuse,
         Self::GiveUp,
         Self::Partition,
@@ -130,6 +133,7 @@ impl FaultKind {
             Self::WriteError => "write error",
             Self::DiskFull => "disk full",
             Self::FailKvBatch => "fail kv batch",
+            Self::ForgetCache => "forget cache",
             Self::Refuse => "refuse",
             Self::GiveUp => "give up",
             Self::Partition => "partition",
@@ -248,6 +252,7 @@ impl fmt::Display for Fault {
             | FaultKind::ReadError
             | FaultKind::WriteError
             | FaultKind::FailKvBatch
+            | FaultKind::ForgetCache
             | FaultKind::Refuse
             | FaultKind::LoseCall
             | FaultKind::LoseReply

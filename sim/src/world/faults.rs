@@ -32,6 +32,7 @@ impl World {
             | FaultKind::Evict
             | FaultKind::Abort
             | FaultKind::Supersede
+            | FaultKind::ForgetCache
             | FaultKind::CodeUpdate => self.to_do.borrow_mut().push(fault.clone()),
             FaultKind::ResetAfterException | FaultKind::Refuse | FaultKind::CallTwice => {
                 self.arm_node(fault.kind, by);
@@ -105,6 +106,7 @@ impl World {
             FaultKind::AlarmTwice => usize::from(node.deliver_last_alarm_again()),
             FaultKind::Abort => node.abort_all(None),
             FaultKind::Supersede => node.supersede_all(),
+            FaultKind::ForgetCache => node.forget_cached(),
             FaultKind::CodeUpdate => self.update_code(&node, fault.millis),
             other => unreachable!("{other} is not done to a node"),
         });

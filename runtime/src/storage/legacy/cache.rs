@@ -391,17 +391,17 @@ impl Cache {
         }
     }
 
-    /// Drops everything that is stored as it is known.
-    #[cfg(test)]
-    pub(super) fn evict_all_clean(&mut self) {
+    /// Drops every entry that is stored as it is known, and what is known of stretches; returns whether there was anything.
+    pub(super) fn evict_all_clean(&mut self) -> bool {
         if self.delete_all.is_some() {
-            return;
+            return false; // as in `evict`
         }
+        let bytes_before = self.bytes();
         while let Some(key) = self.uses.first_key_value().map(|(_, key)| key.clone()) {
             self.drop_clean(&key);
         }
         self.known.retain(|_| false);
-        self.alarm.evict();
+        self.bytes() < bytes_before
     }
 
     fn drop_clean(&mut self, key: &Key) {

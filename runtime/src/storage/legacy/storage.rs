@@ -209,10 +209,20 @@ impl LegacyStorage {
         Err(error)
     }
 
-    /// Drops everything from the cache that the service has as well. It never changes what a call gives, only whether it suspends.
+    /// Drops all data from the cache that the service has as well; returns whether there were any. It never changes what a call gives, only whether it
+    /// suspends (LK-15).
+    pub(crate) fn forget_clean(&self) -> bool {
+        self.cache.borrow_mut().evict_all_clean()
+    }
+
+    /// The same, and the alarm as well: as if this activation had never seen it.
     #[cfg(test)]
     pub(crate) fn evict_clean(&self) {
-        self.cache.borrow_mut().evict_all_clean();
+        self.forget_clean();
+        let mut cache = self.cache.borrow_mut();
+        if !cache.has_pending_delete_all() {
+            cache.alarm.evict();
+        }
     }
 
     pub(super) fn connect(&self) -> Connection {
