@@ -595,19 +595,20 @@ impl Client {
 
 /// Whether the object's own code refused, and by convention did nothing.
 pub(crate) fn is_refusal(error: &Error) -> bool {
-    // An error of the disk comes out of the object's own code as well, and in the middle of whatever that was doing.
-    let of_the_disk = [
+    // An error of the disk or of the storage service comes out of the object's own code as well, and in the middle of whatever that was doing.
+    let of_the_storage = [
+        "internal error; reference = ",
         "SQLITE_IOERR",
         "SQLITE_FULL",
         "SQLITE_CANTOPEN",
         "cannot open the storage of",
     ];
-    let of_the_disk = of_the_disk
+    let of_the_storage = of_the_storage
         .iter()
         .any(|code| error.message().contains(code));
     error.remote()
         && !error.durable_object_reset()
         && !error.retryable()
         && !error.overloaded()
-        && !of_the_disk
+        && !of_the_storage
 }
