@@ -88,11 +88,13 @@ impl Memory {
 /// Until the last object has left memory.
 async fn all_hibernate(node: &Node, platform: &Platform) {
     while node.activation_count() > 0 {
-        let clock = &platform.clock;
-        clock
-            .sleep_until(clock.now() + Duration::from_millis(200))
-            .await;
+        wait(platform, Duration::from_millis(200)).await;
     }
+}
+
+async fn wait(platform: &Platform, time: Duration) {
+    let clock = &platform.clock;
+    clock.sleep_until(clock.now() + time).await;
 }
 
 /// So many objects, some at a time; what the calls give.
@@ -144,7 +146,11 @@ async fn measure(node: &Node, platform: &Platform) {
     Memory::now().print_since(before, "has a socket, and is in memory");
     all_hibernate(node, platform).await;
     Memory::now().print_since(before, "has a socket, and hibernates");
-    drop(sockets);
+    for socket in sockets {
+        socket.accept().expect("nobody else has it");
+        socket.close(None, None::<&str>).expect("it is open");
+    }
+    wait(platform, Duration::from_secs(2)).await; // until the objects have been told
     all_hibernate(node, platform).await;
     Memory::now().print_since(before, "had a socket");
 }

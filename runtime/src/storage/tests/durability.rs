@@ -241,6 +241,7 @@ fn a_sync_that_a_former_activation_left_behind_takes_its_successors_writes_along
 #[test]
 fn an_activation_leaves_its_files_in_doubt_until_everything_it_wrote_is_durable() {
     let object = Node::new().open();
+    assert_eq!(object.storage.left(), Left::InDoubt, "its files are new");
     object.disk.hold_syncs(true);
     object.put("k", 1);
     object.tasks.run();
