@@ -131,7 +131,8 @@ impl State {
     }
 
     /// Resets the object, at once: nothing uncommitted survives, every call in flight fails with `reason` (E-6). Code that awaits what this gives does not go
-    /// on: it never completes. Code that cannot wait, because it is no `async` code, has to return; whatever it does until then, the storage fails it.
+    /// on: it never completes. Code that cannot wait, because it is no `async` code, drops it and returns; until then its storage calls fail, and nothing that it sends
+    /// leaves.
     ///
     /// # Panics
     /// If the activation has ended; its code does not run any more then.

@@ -60,7 +60,8 @@ pub enum StartError {
     },
     /// Two classes of one name: their objects would have the same ids and files.
     #[error(
-        "{first} and {second} are bound to two classes of the name {class}, whose objects would be the same: rename one of them"
+        "{first} and {second} are bound to two classes of the name {class}, whose objects would be the same: rename one of them, or give both \
+         bindings the same one"
     )]
     DuplicateClass {
         /// The name of both.

@@ -176,13 +176,14 @@ impl NodeBuilder {
         })
     }
 
-    /// Serves objects of a class of any engine under `binding`, each with a SQLite database of its own.
+    /// Serves objects of a class of any engine under `binding`, each with a SQLite database of its own. Several bindings of one class get clones of one `Rc`: two
+    /// classes of one name are refused.
     #[must_use]
     pub fn class(self, binding: impl Into<String>, class: Rc<dyn Class>) -> Self {
         self.class_on(binding, class, StorageBackend::Sqlite)
     }
 
-    /// Serves objects of a class of any engine under `binding`, on a storage backend of choice.
+    /// Serves objects of a class of any engine under `binding`, on a storage backend of choice. What [`class`](Self::class) says of several bindings counts here, too.
     #[must_use]
     pub fn class_on(
         self,

@@ -1,7 +1,7 @@
 //! The classes that a node is to serve, and under which bindings.
 //!
 //! An object's id and files depend on its class's *name*. So two classes of one name would share their objects, and one class on two backends would look for
-//! them in two places: both are refused before anything is opened (MG-7). Several bindings of one class are fine.
+//! them in two places (MG-7): both are refused before anything is opened. Several bindings of one class are fine: of one Rust type, or of one and the same [`Class`].
 
 use std::{
     any::TypeId,

@@ -71,11 +71,13 @@ impl WebSocket {
         if !accepts(&answer, &key) {
             return Err(Error::from("server did not accept")); // exact text of workers-rs
         }
+        let protocol = header(&answer, "sec-websocket-protocol").unwrap_or_default();
+        if !is_offered(protocol, protocols.as_deref()) {
+            return Err(Error::from("server did not accept"));
+        }
         let dialed = Dialed {
             url: url.into(),
-            protocol: header(&answer, "sec-websocket-protocol")
-                .unwrap_or_default()
-                .to_owned(),
+            protocol: protocol.to_owned(),
         };
         Ok(held(&platform, &label, stream, read, dialed))
     }
@@ -175,6 +177,11 @@ fn accepts(answer: &str, key: &str) -> bool {
     upgrades && header(answer, "sec-websocket-accept") == Some(&socket::accept_of(key))
 }
 
+/// Whether the protocol that a server chose is one of those that it was offered, or none (RFC 6455, 4.1).
+fn is_offered(chosen: &str, offered: Option<&[&str]>) -> bool {
+    chosen.is_empty() || offered.is_some_and(|offered| offered.contains(&chosen))
+}
+
 /// The value of the first header of this name, which is given in small letters.
 fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
     let headers = answer.split("\r\n").skip(1);
@@ -227,10 +234,13 @@ mod tests {
     }
 
     #[test]
-    fn the_protocol_that_the_server_chose_is_read_from_its_answer() {
+    fn the_protocol_that_the_server_chose_is_read_from_its_answer_and_has_to_be_one_of_ours() {
         let answer =
             "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nSEC-WebSocket-Protocol: chat.v2 \r\n\r\n";
         assert_eq!(header(answer, "sec-websocket-protocol"), Some("chat.v2"));
         assert_eq!(header(answer, "sec-websocket-extensions"), None);
+        assert!(is_offered("chat.v2", Some(&["chat.v1", "chat.v2"])));
+        assert!(is_offered("", Some(&["chat.v1"])) && is_offered("", None));
+        assert!(!is_offered("chat.v2", Some(&["chat.v1"])) && !is_offered("chat.v2", None));
     }
 }

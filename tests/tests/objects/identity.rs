@@ -296,7 +296,8 @@ fn what_would_share_its_objects_by_mistake_does_not_start() {
     );
     assert_eq!(
         why_it_does_not_start(people().object::<elsewhere::Person>("OTHER")),
-        "Person and OTHER are bound to two classes of the name Person, whose objects would be the same: rename one of them"
+        "Person and OTHER are bound to two classes of the name Person, whose objects would be the same: rename one of them, or give \
+         both bindings the same one"
     );
     assert_eq!(
         why_it_does_not_start(people().object_on::<Person>("OTHER", StorageBackend::KeyValue)),

@@ -3,8 +3,8 @@
 use std::{cell::Cell, rc::Rc};
 
 use dormouse::{
-    CodeUpdate, Delay, DurableObject, Env, NodeBuilder, Result, ShutdownReason, State,
-    durable_object, rpc,
+    CodeUpdate, Delay, DurableObject, Env, NodeBuilder, ObjectClass, Result, ShutdownReason, State,
+    UpdateError, durable_object, rpc,
 };
 
 use super::{error_of, ms, note, noted, on_both, on_the_simulator, secs, serving};
@@ -67,8 +67,43 @@ mod second {
     }
 }
 
+/// A class under two bindings.
+fn twice<T: DurableObject + ObjectClass>() -> NodeBuilder {
+    serving::<T>().object::<T>("ALSO")
+}
+
 fn second_version() -> NodeBuilder {
     serving::<second::Versioned>()
+}
+
+#[test]
+fn an_update_is_one_under_every_binding_of_the_class() {
+    on_both(&twice::<first::Versioned>(), |bench| async move {
+        let version_under = async |binding: &str| {
+            let objects = bench.node.env().durable_object(binding)?;
+            let stub = objects.get_by_name("a")?.typed::<first::Versioned>();
+            stub.version().await
+        };
+        assert_eq!(version_under("Versioned").await, Ok((1, 1)));
+        assert_eq!(version_under("ALSO").await, Ok((1, 2)));
+        let next = twice::<first::Versioned>().with_code_of::<second::Versioned>();
+        let updated = bench.node.update_code(&next, CodeUpdate::Immediate);
+        assert_eq!(updated, Ok(1), "it is one object");
+        for binding in ["Versioned", "ALSO"] {
+            assert_eq!(version_under(binding).await, Ok((2, 2)));
+        }
+        let two_versions = serving::<first::Versioned>().object::<second::Versioned>("ALSO");
+        let refused = bench.node.update_code(&two_versions, CodeUpdate::Immediate);
+        assert!(
+            matches!(&refused, Err(UpdateError::Contradiction { why }) if why.contains("two classes of the name Versioned")),
+            "{refused:?}"
+        );
+        assert_eq!(
+            version_under("ALSO").await,
+            Ok((2, 2)),
+            "nothing was changed"
+        );
+    });
 }
 
 #[test]
