@@ -26,15 +26,20 @@
 //! It came up when the caches of the legacy backend began to forget, so that reads are asked again.
 
 use dormouse_scenarios::{chat_room, counter, mailbox, webhooks, zoo::whiteboard};
-use dormouse_sim::{Detail, FaultKind};
+use dormouse_sim::{Detail, FaultKind, Run, Suite};
+
+/// The plan that failed once, run today.
+fn passes_today(suite: &Suite, plan: &str) -> Run {
+    let run = suite.run_plan(plan, Detail::Full);
+    let run = run.expect("a plan outlives the program that made it");
+    assert_eq!(run.violation, None);
+    run
+}
 
 #[test]
 fn what_a_failed_sync_left_behind_is_written_again() {
     let plan = include_str!("regressions/failed_sync_then_eviction.json");
-    let run = counter::counter()
-        .run_plan(plan, Detail::Full)
-        .expect("a plan outlives the program that made it");
-    assert_eq!(run.violation, None);
+    let run = passes_today(&counter::counter(), plan);
     for kind in [FaultKind::FailSync, FaultKind::Evict, FaultKind::PowerLoss] {
         assert_eq!(run.effects.of(kind), 1, "the story needs a {kind}");
     }
@@ -43,10 +48,7 @@ fn what_a_failed_sync_left_behind_is_written_again() {
 #[test]
 fn what_is_sent_again_after_a_failed_checkpoint_is_refused() {
     let plan = include_str!("regressions/failed_checkpoint_lost_answer.json");
-    let run = mailbox::mailbox()
-        .run_plan(plan, Detail::Full)
-        .expect("a plan outlives the program that made it");
-    assert_eq!(run.violation, None);
+    let run = passes_today(&mailbox::mailbox(), plan);
     for kind in [FaultKind::FailSync, FaultKind::LoseReply] {
         assert_eq!(run.effects.of(kind), 1, "the story needs a {kind}");
     }
@@ -55,10 +57,7 @@ fn what_is_sent_again_after_a_failed_checkpoint_is_refused() {
 #[test]
 fn a_sockets_event_finds_its_object_constructed() {
     let plan = include_str!("regressions/socket_event_before_constructor.json");
-    let run = chat_room::chat_room()
-        .run_plan(plan, Detail::Full)
-        .expect("a plan outlives the program that made it");
-    assert_eq!(run.violation, None);
+    let run = passes_today(&chat_room::chat_room(), plan);
     let story = run.texts.expect("they were asked for").story;
     assert!(
         story.contains("leaves memory (hibernated)"),
@@ -69,10 +68,7 @@ fn a_sockets_event_finds_its_object_constructed() {
 #[test]
 fn an_alarm_that_a_fault_delivers_again_need_not_wait_for_the_scheduler() {
     let plan = include_str!("regressions/alarm_again_after_abort.json");
-    let run = webhooks::webhooks()
-        .run_plan(plan, Detail::Full)
-        .expect("a plan outlives the program that made it");
-    assert_eq!(run.violation, None);
+    let run = passes_today(&webhooks::webhooks(), plan);
     for kind in [FaultKind::AlarmTwice, FaultKind::Abort] {
         assert_eq!(run.effects.of(kind), 1, "the story needs a {kind}");
     }
@@ -81,10 +77,7 @@ fn an_alarm_that_a_fault_delivers_again_need_not_wait_for_the_scheduler() {
 #[test]
 fn a_sockets_handler_may_reset_its_object() {
     let plan = include_str!("regressions/reset_in_a_sockets_turn.json");
-    let run = whiteboard::whiteboard()
-        .run_plan(plan, Detail::Full)
-        .expect("a plan outlives the program that made it");
-    assert_eq!(run.violation, None);
+    let run = passes_today(&whiteboard::whiteboard(), plan);
     assert_eq!(
         run.effects.of(FaultKind::ReadError),
         1,
@@ -95,10 +88,7 @@ fn a_sockets_handler_may_reset_its_object() {
 #[test]
 fn a_read_that_fails_after_a_write_leaves_open_whether_that_took_effect() {
     let plan = include_str!("regressions/failed_read_after_a_write.json");
-    let run = mailbox::mailbox()
-        .run_plan(plan, Detail::Full)
-        .expect("a plan outlives the program that made it");
-    assert_eq!(run.violation, None);
+    let run = passes_today(&mailbox::mailbox(), plan);
     assert_eq!(run.effects.of(FaultKind::ReadError), 1);
     let story = run.texts.expect("they were asked for").story;
     assert!(

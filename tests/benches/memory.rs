@@ -1,6 +1,6 @@
 //! What objects take in memory while they hibernate: `cargo bench --bench memory`.
 //!
-//! Many objects come into memory, do something, and are left alone until the last of them has hibernated. What the process has more
+//! Many objects that nobody has called before come into memory, do something, and are left alone until the last of them has hibernated. What the process has more
 //! then than before, divided by their number, is what each of them costs. Bytes that Rust's allocator has handed out are counted exactly; SQLite takes
 //! its memory elsewhere, so the resident memory stands beside them, which knows everything and is as coarse as the system's pages.
 //!
@@ -26,7 +26,7 @@ const AT_ONCE: usize = 100;
 
 const BINDING: &str = "ROOM";
 
-/// A room that writes down how often it was entered.
+/// The least that can be called, and hold a socket.
 #[durable_object]
 struct Room {
     state: State,
@@ -97,12 +97,12 @@ async fn wait(platform: &Platform, time: Duration) {
     clock.sleep_until(clock.now() + time).await;
 }
 
-/// So many objects, some at a time; what the calls give.
-async fn each<T>(objects: usize, call: impl AsyncFn(String) -> Result<T>) -> Vec<T> {
+/// So many objects of names that begin alike, some at a time; what the calls give.
+async fn each<T>(objects: usize, kind: &str, call: impl AsyncFn(String) -> Result<T>) -> Vec<T> {
     let mut results = Vec::with_capacity(objects);
     for first in (0..objects).step_by(AT_ONCE) {
         let some = first..objects.min(first + AT_ONCE);
-        let calls = some.map(|number| call(format!("room {number}")));
+        let calls = some.map(|number| call(format!("{kind} {number}")));
         results.extend(try_join_all(calls).await.expect("the objects answer"));
     }
     results
@@ -127,8 +127,8 @@ async fn visit(node: &Node, name: String) -> Result<WebSocket> {
 
 async fn measure(node: &Node, platform: &Platform) {
     // What is allocated once and for all is allocated before.
-    each(1, async |name| write(node, name).await).await;
-    drop(each(1, async |name| visit(node, name).await).await);
+    each(1, "first", async |name| write(node, name).await).await;
+    drop(each(1, "first", async |name| visit(node, name).await).await);
     all_hibernate(node, platform).await;
 
     println!("bytes an object, of {OBJECTS}\n");
@@ -137,12 +137,12 @@ async fn measure(node: &Node, platform: &Platform) {
         "an object that", "allocated", "resident"
     );
     let before = Memory::now();
-    each(OBJECTS, async |name| write(node, name).await).await;
+    each(OBJECTS, "room", async |name| write(node, name).await).await;
     Memory::now().print_since(before, "has written, and is in memory");
     all_hibernate(node, platform).await;
     Memory::now().print_since(before, "has written, and hibernates");
     let before = Memory::now();
-    let sockets = each(OBJECTS, async |name| visit(node, name).await).await;
+    let sockets = each(OBJECTS, "hall", async |name| visit(node, name).await).await;
     Memory::now().print_since(before, "has a socket, and is in memory");
     all_hibernate(node, platform).await;
     Memory::now().print_since(before, "has a socket, and hibernates");

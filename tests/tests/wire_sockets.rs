@@ -13,7 +13,10 @@ use dormouse::{
 };
 use dormouse_sim::{Seed, run_on_a_machine};
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+use tokio_tungstenite::{
+    WebSocketStream, accept_hdr_async, client_async,
+    tungstenite::{Message, handshake::server as handshake},
+};
 use url::Url;
 
 /// Where the front listens: every simulated machine has its own addresses.
@@ -173,6 +176,61 @@ impl DurableObject for Dialer {
         });
         Response::empty()
     }
+}
+
+/// Where a server listens that chooses a protocol: always the same one.
+const CHOOSER: &str = "127.0.0.1:81";
+const CHOSEN: &str = "chat.v2";
+
+/// Opens a socket to the chooser, with these protocols, and tells which one it is.
+#[durable_object]
+struct Offering;
+
+impl DurableObject for Offering {
+    fn new(_: State, _: Env) -> Self {
+        Self
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let url = Url::parse(&format!("ws://{CHOOSER}/"))?;
+        let offered = request.url()?.query().unwrap_or_default().to_owned();
+        let offered = offered.split(',').collect();
+        let socket = WebSocket::connect_with_protocols(url, Some(offered)).await?;
+        Response::ok(socket.protocol())
+    }
+}
+
+#[test]
+#[expect(
+    clippy::result_large_err,
+    reason = "the library's signature of who answers a handshake"
+)]
+fn a_protocol_is_one_that_was_offered_and_the_server_chose() {
+    run_on_a_machine(Seed(0), |platform| async move {
+        let listener = platform.network.listen(CHOOSER).await.expect("a free port");
+        platform.spawn.spawn(Box::pin(async move {
+            while let Ok(stream) = listener.accept().await {
+                let choose = |_: &handshake::Request, mut answer: handshake::Response| {
+                    let chosen = CHOSEN.parse().expect("a header");
+                    answer
+                        .headers_mut()
+                        .insert("Sec-WebSocket-Protocol", chosen);
+                    Ok(answer)
+                };
+                drop(accept_hdr_async(stream, choose).await); // the other side may have gone
+            }
+        }));
+        let serves = NodeBuilder::new("app").object::<Offering>("OFFERING");
+        let node = serves.start(platform.clone()).expect("an empty folder");
+        let offer = async |protocols: &str| {
+            let offering = node.env().durable_object("OFFERING")?.get_by_name("o")?;
+            let answer = offering.fetch_with_str(&format!("https://o/?{protocols}"));
+            answer.await?.text().await
+        };
+        assert_eq!(offer("chat.v1,chat.v2").await.as_deref(), Ok(CHOSEN));
+        let refused = offer("chat.v1").await.expect_err("it was not offered");
+        assert_eq!(refused.message(), "server did not accept");
+    });
 }
 
 #[test]

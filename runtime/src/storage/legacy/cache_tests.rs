@@ -43,8 +43,7 @@ fn known_stretches_are_forgotten_when_all_is_too_much_and_they_are_a_quarter_of_
     assert!(stretches > CLEAN_ABOVE_BYTES / 4);
     cache.evict(NOW);
     assert_eq!(cache.known.bytes(), stretches, "there is room for them");
-    let value = zeros(CLEAN_ABOVE_BYTES / 2);
-    cache.insert_clean("a".into(), Some(Rc::clone(&value)), NOW);
+    cache.insert_clean("a".into(), Some(zeros(CLEAN_ABOVE_BYTES / 2)), NOW);
     cache.evict(NOW);
     assert_eq!(cache.known.bytes(), stretches, "there still is");
     cache.insert_clean("b".into(), Some(zeros(CLEAN_ABOVE_BYTES / 3)), NOW);

@@ -358,16 +358,13 @@ mod tests {
 
     #[test]
     fn an_entry_counts_in_a_message_with_its_key_and_its_value() {
-        let value: super::super::Stored = vec![0; 120 << 10].into();
-        let entries: Vec<_> = (0..128)
-            .map(|number| (Key::from(&*format!("{number:0>2048}")), Rc::clone(&value)))
-            .collect();
-        assert_eq!(puts(&entries).count(), 1); // 15.25 MiB
-        let value: super::super::Stored = vec![0; 127 << 10].into();
-        let larger: Vec<_> = entries
-            .iter()
-            .map(|(key, _)| (key.clone(), Rc::clone(&value)))
-            .collect();
-        assert_eq!(puts(&larger).count(), 2); // 15.875 MiB of values, and 0.25 of keys
+        let messages = |value_bytes: usize| {
+            let value: super::super::Stored = vec![0; value_bytes].into();
+            let keys = (0..128).map(|number| Key::from(&*format!("{number:0>2048}")));
+            let entries: Vec<_> = keys.map(|key| (key, Rc::clone(&value))).collect();
+            puts(&entries).count()
+        };
+        assert_eq!(messages(120 << 10), 1); // 15.25 MiB
+        assert_eq!(messages(127 << 10), 2); // 15.875 MiB of values, and 0.25 of keys
     }
 }
